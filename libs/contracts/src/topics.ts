@@ -1,0 +1,33 @@
+/** One topic of the system. The key of every record is an asset id unless said otherwise, so one asset's data stays in order. */
+export interface Topic {
+  readonly name: string;
+  /** Full name of the protobuf message in the values (watermarks aside). */
+  readonly schema: string;
+  readonly key: 'asset' | 'alarm' | 'model';
+  /** Days kept; compacted topics keep the last value of each key. */
+  readonly retentionDays: number;
+  readonly compacted: boolean;
+  /** Whether `<name>.dlq` and `<name>.late` exist: true for what processors consume. */
+  readonly consumed: boolean;
+}
+
+/** The one table of topics. All have the same number of partitions, so that partition p of one feeds partition p of the next. */
+export const TOPICS = {
+  telemetry: { name: 'telemetry.v1', schema: 'millwright.telemetry.v1.TelemetryBlock', key: 'asset', retentionDays: 7, compacted: false, consumed: true },
+  production: { name: 'production.v1', schema: 'millwright.production.v1.ProductionRecord', key: 'asset', retentionDays: 90, compacted: false, consumed: true },
+  features: { name: 'features.v1', schema: 'millwright.features.v1.FeatureVector', key: 'asset', retentionDays: 30, compacted: false, consumed: true },
+  inferences: { name: 'inferences.v1', schema: 'millwright.inference.v1.InferenceResult', key: 'asset', retentionDays: 90, compacted: false, consumed: true },
+  quality: { name: 'quality.v1', schema: 'millwright.quality.v1.Finding', key: 'asset', retentionDays: 90, compacted: false, consumed: true },
+  alarmCommands: { name: 'alarm-commands.v1', schema: 'millwright.alarm.v1.AlarmCommand', key: 'asset', retentionDays: 365, compacted: false, consumed: true },
+  alarms: { name: 'alarms.v1', schema: 'millwright.alarm.v1.AlarmEvent', key: 'alarm', retentionDays: 365, compacted: false, consumed: false },
+  alarmStates: { name: 'alarm-states.v1', schema: 'millwright.alarm.v1.Alarm', key: 'alarm', retentionDays: 365, compacted: true, consumed: false },
+  models: { name: 'models.v1', schema: 'millwright.model.v1.ModelVersion', key: 'model', retentionDays: 365, compacted: true, consumed: false },
+} as const satisfies Record<string, Topic>;
+
+/** Schema of the watermark records that stand among the data of every topic. */
+export const WATERMARK_SCHEMA = 'millwright.stream.v1.Watermark';
+/** Schema of the records of `<topic>.dlq`. */
+export const DEAD_LETTER_SCHEMA = 'millwright.stream.v1.DeadLetter';
+
+export const deadLetterTopic = (topic: string): string => `${topic}.dlq`;
+export const lateTopic = (topic: string): string => `${topic}.late`;

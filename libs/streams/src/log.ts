@@ -1,0 +1,99 @@
+import type { LogRecord, NewRecord } from './record.js';
+
+/** Records of one partition of one topic, in offset order. */
+export interface LogBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly records: readonly LogRecord[];
+  /** Offset to read next: beyond the last record, over gaps that compaction and transaction markers leave. */
+  readonly nextOffset: number;
+  /** Offset after the last record of the partition when this batch was fetched, for lag. */
+  readonly highWatermark: number;
+}
+
+/** Next offset to read by topic, of one partition number. */
+export type Offsets = Readonly<Record<string, number>>;
+
+/** What a group member does with the partitions it is given. Calls for one partition number never overlap. */
+export interface GroupHandler {
+  /**
+   * Partition `partition` of every topic of the group is now this member's. Resolves to where to read from, by topic;
+   * a topic left out is read from its committed offset. Data flows only after it resolves.
+   */
+  assigned(partition: number): Promise<Offsets>;
+  /** Resolves when the batch is done with; until then no further one of this partition number is delivered (back-pressure). */
+  batch(batch: LogBatch): Promise<void>;
+  /** The partition has been taken away (or is given back at close). Nothing may be written for it any more. */
+  revoked(partition: number): Promise<void>;
+}
+
+export interface Membership {
+  /** Milliseconds since the epoch of the last poll that the log answered; liveness looks at its age. */
+  lastPollMs(): number;
+  /** Partition numbers held now. */
+  assignment(): readonly number[];
+  /** Stops fetching, lets running batches end, calls revoked for what is held and leaves the group. */
+  close(): Promise<void>;
+}
+
+/** Raised by a Transactor when a newer owner of the partition exists: stop working on it, silently. */
+export class FencedError extends Error {
+  override readonly name = 'FencedError';
+}
+
+/** Exactly-once writer of one (group, partition): outputs and consumed offsets in one transaction. */
+export interface Transactor {
+  /** Offsets that the group has committed for this partition number, by topic. Read after fencing, so final. */
+  committed(): Promise<Offsets>;
+  /**
+   * Writes `outputs` and commits `offsets` atomically. Retries what can be retried.
+   * @throws FencedError when another instance owns the partition now.
+   */
+  commit(outputs: readonly NewRecord[], offsets: Offsets): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface TopicSpec {
+  readonly name: string;
+  readonly partitions: number;
+  readonly retentionMs: number;
+  readonly compacted: boolean;
+}
+
+export interface TailOptions {
+  readonly topics: readonly string[];
+  /** Where to begin: what is there already, or only what comes. */
+  readonly from: 'earliest' | 'latest';
+  /** Called batch by batch, committed records only; the next batch of that partition waits until it resolves. */
+  readonly batch: (batch: LogBatch) => Promise<void> | void;
+}
+
+/** A reader without a group, for views, tests and materialised topics. */
+export interface Tail {
+  /** Resolves when all that had been committed at the time of this call has been delivered. */
+  caughtUp(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The log: Kafka, or a SQLite file in this process. All reads see committed records only. */
+export interface EventLog {
+  /** Creates what is missing; leaves what exists. */
+  createTopics(topics: readonly TopicSpec[]): Promise<void>;
+  /** Number of partitions of a topic. */
+  partitions(topic: string): Promise<number>;
+  /**
+   * Appends in order; resolves when the log has all of them durably. Several calls may be outstanding: order is kept per partition.
+   * Rejects when the log can't take them (disk full, broker away beyond retries): nothing was acknowledged then.
+   */
+  append(records: readonly NewRecord[]): Promise<void>;
+  /** Joins a consumer group. All topics must have the same number of partitions; partition p of all goes to the same member. */
+  join(group: string, topics: readonly string[], handler: GroupHandler): Promise<Membership>;
+  /** Becomes the one writer for (group, partition), fencing any earlier one. */
+  transactor(group: string, partition: number, topics: readonly string[]): Promise<Transactor>;
+  tail(options: TailOptions): Promise<Tail>;
+  /** Next offset to be written, by partition. */
+  endOffsets(topic: string): Promise<readonly number[]>;
+  /** Whether the log answers now. */
+  healthy(): Promise<boolean>;
+  close(): Promise<void>;
+}
