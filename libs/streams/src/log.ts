@@ -18,10 +18,14 @@ export type Offsets = Readonly<Record<string, number>>;
 export interface GroupHandler {
   /**
    * Partition `partition` of every topic of the group is now this member's. Resolves to where to read from, by topic;
-   * a topic left out is read from its committed offset. Data flows only after it resolves.
+   * a topic left out is read from its committed offset, or from its beginning. An offset before the first record that is
+   * still kept reads from that. Data flows only after it resolves.
    */
   assigned(partition: number): Promise<Offsets>;
-  /** Resolves when the batch is done with; until then no further one of this partition number is delivered (back-pressure). */
+  /**
+   * Resolves when the batch is done with; until then no further one of this partition number is delivered (back-pressure).
+   * When it rejects, the log gives the partition a fresh start: revoked, then assigned, then from the offsets that says.
+   */
   batch(batch: LogBatch): Promise<void>;
   /** The partition has been taken away (or is given back at close). Nothing may be written for it any more. */
   revoked(partition: number): Promise<void>;
@@ -48,6 +52,8 @@ export interface Transactor {
   /**
    * Writes `outputs` and commits `offsets` atomically. Retries what can be retried.
    * @throws FencedError when another instance owns the partition now.
+   * @throws Error when it failed, or may have failed, for another reason: committed() then settles whether it took place,
+   * after which commit may be called again.
    */
   commit(outputs: readonly NewRecord[], offsets: Offsets): Promise<void>;
   close(): Promise<void>;
