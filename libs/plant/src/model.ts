@@ -52,6 +52,8 @@ export interface WindowSpec {
 export interface Signal {
   readonly name: string;
   readonly unit: string;
+  /** What is measured, for people. */
+  readonly description?: string;
   /** Nominal samples per second; 1/180 for one in three minutes. */
   readonly rateHz: number;
   /** Physically possible values; outside is refused. */
@@ -140,12 +142,18 @@ export interface ReplaySpec {
   /** Names of the time and asset columns in files with a header, where they have them. */
   readonly timeColumn?: string;
   readonly assetColumn?: string;
+  /** Columns of files with a header that are no signals and are passed over. */
+  readonly ignoredColumns?: readonly string[];
 }
 
 export interface SimulationSpec {
   readonly seed: number;
   readonly startUs: Micros;
+  /** Which simulated machine (the name libs/simulator knows it by) stands for each asset kind. */
+  readonly machines: Readonly<Record<string, string>>;
   readonly faults: readonly ScheduledFault[];
+  /** The fault schedule starts again after this long; once only where absent. */
+  readonly repeatEveryUs?: Micros;
 }
 
 export interface ScheduledFault {
@@ -155,7 +163,7 @@ export interface ScheduledFault {
   /** From the start of the simulation. */
   readonly afterUs: Micros;
   readonly durationUs: Micros;
-  /** 0 to 1, growing linearly over `growthUs`. */
+  /** Above 0, at most 1; reached after growing linearly over `growthUs`. */
   readonly severity: number;
   readonly growthUs: Micros;
 }
