@@ -1,1 +1,6 @@
-export {};
+export { createLogger, LOG_LEVELS, type Logger, type LoggerOptions, type LogLevel } from './logger.js';
+export { ATTRIBUTES, METRICS } from './names.js';
+export { observeProcess, observeProcessors } from './observe.js';
+export { runtimeTelemetry } from './runtime-telemetry.js';
+export { noTelemetry, startTelemetry, type Telemetry, type TelemetryOptions } from './telemetry.js';
+export { formatTraceparent, parentContext, parseTraceparent } from './trace-context.js';
