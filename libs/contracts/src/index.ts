@@ -113,3 +113,4 @@ export { Any } from './generated/google/protobuf/any.js';
 export type { MessageFns } from './generated/millwright/stream/v1/watermark.js';
 export * from './topics.js';
 export * from './packed.js';
+export type { Source, SourceStep } from './source.js';

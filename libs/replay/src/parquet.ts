@@ -1,0 +1,81 @@
+import { parquetMetadataAsync, parquetRead, parquetSchema, type AsyncBuffer, type FileMetaData, type ParquetParsers } from 'hyparquet';
+import { asyncBufferFromFile } from 'hyparquet/src/node.js';
+import { compressors } from 'hyparquet-compressors';
+import { ReplayError } from './error.js';
+import { readChunks, unreadable } from './lines.js';
+import { Instant, type Cell, type Table, type TableRow } from './table.js';
+
+/** A row group is decoded as a whole, so its size bounds memory: 32 Mi values are 256 MiB. */
+const MOST_VALUES = 32 * 1024 * 1024;
+/** A gzipped Parquet file has to be unpacked in memory, since it is read from its end. */
+const MOST_GZIPPED = 256 * 1024 * 1024;
+const BATCH = 1024;
+
+/** Timestamps keep their microseconds; hyparquet's own dates stop at milliseconds. */
+const parsers: Partial<ParquetParsers> = {
+  timestampFromMilliseconds: (ms) => new Instant(Number(ms) * 1000),
+  timestampFromMicroseconds: (us) => new Instant(Number(us)),
+  timestampFromNanoseconds: (ns) => new Instant(Number(ns / 1000n)),
+  dateFromDays: (days) => new Instant(days * 86_400e6),
+};
+
+/**
+ * A Parquet file as a table, a row group at a time.
+ * @throws ReplayError where it is none or a row group is too large for bounded memory.
+ */
+export async function openParquet(file: string): Promise<Table> {
+  const buffer = await open(file);
+  let metadata: FileMetaData;
+  try {
+    metadata = await parquetMetadataAsync(buffer);
+  } catch (error) {
+    throw new ReplayError(file, `is not a Parquet file (${(error as Error).message}); check that it was written to its end`);
+  }
+  const header = parquetSchema(metadata).children.map(({ element }) => element.name);
+  const largest = Math.max(0, ...metadata.row_groups.map((group) => Number(group.num_rows) * header.length));
+  if (largest > MOST_VALUES) throw new ReplayError(file, `has a row group of ${largest} values; write it with row groups of at most ${MOST_VALUES} values`);
+  return { header, width: header.length, place: 'row', batches: batches(file, buffer, metadata, header), close: () => Promise.resolve() };
+}
+
+async function* batches(file: string, buffer: AsyncBuffer, metadata: FileMetaData, header: readonly string[]): AsyncGenerator<TableRow[]> {
+  let start = 0;
+  for (const group of metadata.row_groups) {
+    const end = start + Number(group.num_rows);
+    const columns = new Map<string, Cell[]>(header.map((name) => [name, []]));
+    try {
+      await parquetRead({
+        file: buffer, metadata, compressors, parsers, rowStart: start, rowEnd: end,
+        onChunk: ({ columnName, columnData, rowStart }) => {
+          const cells = columns.get(columnName);
+          if (cells === undefined) return;
+          for (let i = 0; i < columnData.length; i++) cells[rowStart - start + i] = columnData[i] as Cell;
+        },
+      });
+    } catch (error) {
+      throw new ReplayError(file, `rows ${start + 1} to ${end} can't be read (${(error as Error).message}); write the file again`);
+    }
+    const cells = [...columns.values()];
+    for (let from = start; from < end; from += BATCH) {
+      yield Array.from({ length: Math.min(BATCH, end - from) }, (_, i) => ({ at: from + i + 1, cells: cells.map((column) => column[from - start + i]) }));
+    }
+    start = end;
+  }
+}
+
+async function open(file: string): Promise<AsyncBuffer> {
+  try {
+    if (!file.endsWith('.gz')) return await asyncBufferFromFile(file);
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    let failure: unknown;
+    for await (const chunk of readChunks(file, (error) => (failure = error))) {
+      size += chunk.length;
+      if (size > MOST_GZIPPED) throw new ReplayError(file, 'unpacks to more than 256 MiB; unpack it, Parquet is compressed inside');
+      chunks.push(chunk);
+    }
+    if (failure !== undefined) throw unreadable(file, failure);
+    return new Uint8Array(Buffer.concat(chunks)).buffer;
+  } catch (error) {
+    throw error instanceof ReplayError ? error : unreadable(file, error);
+  }
+}
