@@ -23,7 +23,7 @@ export function scaledChiSquareLimit(mean: number, variance: number, alpha: numb
 
 /**
  * Limit of SPE (Q) for independent observations: SPE has mean Σ λ and variance 2 Σ λ² over the eigenvalues that the model
- * leaves out, and is taken as scaled chi-square. Within a few per cent of Jackson and Mudholkar (1979), whose normal
+ * leaves out, and is taken as scaled chi-square. Close to the limit of Jackson and Mudholkar (1979), whose normal
  * approximation is not defined for all eigenvalues.
  */
 export function speLimit(residualEigenvalues: readonly number[], alpha: number): number {
