@@ -1,0 +1,142 @@
+import { Worker, type Transferable } from 'node:worker_threads';
+import { EngineError } from '../engine.js';
+import type { WorkerAnswer } from './protocol.js';
+
+export interface PoolOptions {
+  readonly script: URL;
+  readonly workerData: unknown;
+  readonly size: number;
+  /** Times that a job is given to a worker before it is given up. */
+  readonly attempts: number;
+  /** A worker died and its jobs go to another. */
+  readonly onDeath: (reason: string, jobs: number) => void;
+}
+
+/** Makes the message of a job; called once an attempt, since what was transferred to a dead worker is gone with it. */
+export type MakeJob<J> = () => { readonly job: J; readonly transfer: readonly Transferable[] };
+
+interface Pending<J, A> {
+  readonly make: MakeJob<J>;
+  readonly resolve: (answer: A) => void;
+  readonly reject: (error: EngineError) => void;
+  attempts: number;
+}
+
+interface Lane<J, A> {
+  worker: Worker | undefined;
+  /** Given to the worker and not answered; it answers in order. */
+  readonly pending: Pending<J, A>[];
+  lastError: string;
+}
+
+/**
+ * Worker threads that answer jobs in order. A worker that dies is replaced when there is work for it; its unanswered jobs
+ * are given out again, each at most `attempts` times in all.
+ *
+ * @typeParam J message of a job
+ * @typeParam A answer to it
+ */
+export class WorkerPool<J, A> {
+  readonly #options: PoolOptions;
+  readonly #lanes: Lane<J, A>[];
+  readonly #idle: (() => void)[] = [];
+  #outstanding = 0;
+  #closing = false;
+
+  private constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#lanes = Array.from({ length: options.size }, () => ({ worker: undefined, pending: [], lastError: '' }));
+  }
+
+  /**
+   * Starts all workers; resolves when every one is ready, to what the first said of itself.
+   * @throws EngineError when one can't start.
+   */
+  static async start<J, A>(options: PoolOptions): Promise<{ pool: WorkerPool<J, A>; detail: string }> {
+    const pool = new WorkerPool<J, A>(options);
+    try {
+      const details = await Promise.all(pool.#lanes.map((lane) => pool.#spawn(lane)));
+      return { pool, detail: details[0]! };
+    } catch (error) {
+      await pool.close();
+      throw error;
+    }
+  }
+
+  /** Resolves to the answer. @throws EngineError when the job failed or was given up. */
+  run(make: MakeJob<J>): Promise<A> {
+    if (this.#closing) return Promise.reject(new EngineError('the inference engine is closed'));
+    return new Promise((resolve, reject) => {
+      this.#outstanding++;
+      this.#give({ make, resolve, reject, attempts: 0 });
+    });
+  }
+
+  /** Waits for the jobs under way, then stops the workers. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    if (this.#outstanding > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    await Promise.all(this.#lanes.map((lane) => lane.worker?.terminate()));
+  }
+
+  #give(pending: Pending<J, A>): void {
+    let lane = this.#lanes[0]!;
+    for (const other of this.#lanes) if (other.pending.length < lane.pending.length) lane = other;
+    // A replacement that fails to start shows up as a death with this job pending, which counts the attempt.
+    if (lane.worker === undefined) this.#spawn(lane).catch(() => undefined);
+    pending.attempts++;
+    lane.pending.push(pending);
+    const { job, transfer } = pending.make();
+    lane.worker!.postMessage(job, transfer);
+  }
+
+  #spawn(lane: Lane<J, A>): Promise<string> {
+    const worker = new Worker(this.#options.script, { workerData: this.#options.workerData });
+    lane.worker = worker;
+    lane.lastError = '';
+    let ready = false;
+    return new Promise((resolve, reject) => {
+      worker.on('message', (message: WorkerAnswer<A>) => {
+        if (message.type === 'ready') {
+          ready = true;
+          resolve(message.detail);
+        } else if (message.type === 'failed') lane.lastError = message.error;
+        else this.#answered(lane, message);
+      });
+      worker.on('error', (error: Error) => (lane.lastError = error.message));
+      worker.on('exit', (code) => {
+        const reason = lane.lastError || `exit code ${code}`;
+        lane.worker = undefined;
+        reject(new EngineError(reason));
+        if (lane.pending.length > 0 || (ready && !this.#closing)) this.#died(lane, reason);
+      });
+    });
+  }
+
+  #answered(lane: Lane<J, A>, message: Extract<WorkerAnswer<A>, { type: 'done' | 'error' }>): void {
+    const pending = lane.pending.shift()!;
+    if (message.type === 'done') pending.resolve(message.answer);
+    else pending.reject(new EngineError(message.error));
+    this.#settled();
+  }
+
+  #died(lane: Lane<J, A>, reason: string): void {
+    const orphans = lane.pending.splice(0);
+    this.#options.onDeath(reason, orphans.length);
+    // Only the first was under way; the others waited behind it and are not to blame.
+    for (const waiting of orphans.slice(1)) waiting.attempts--;
+    for (const orphan of orphans) {
+      if (orphan.attempts < this.#options.attempts) {
+        this.#give(orphan);
+      } else {
+        orphan.reject(new EngineError(`gave up after ${orphan.attempts} attempts: the worker died (${reason})`));
+        this.#settled();
+      }
+    }
+  }
+
+  #settled(): void {
+    this.#outstanding--;
+    if (this.#outstanding === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}

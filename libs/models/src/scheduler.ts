@@ -1,0 +1,271 @@
+import type { InferenceEngine } from './engine.js';
+import type { ModelPackage } from './package.js';
+
+/** Alarms go before analytics; batches that have room take both. */
+export type InferencePriority = 'alarm' | 'analytics';
+
+export interface SubmitOptions {
+  readonly priority: InferencePriority;
+  /**
+   * What to do when the queue is full. 'wait' is for callers that bound what they submit themselves (a stream's
+   * micro-batch): their rows queue on top of the capacity.
+   */
+  readonly whenFull: 'reject' | 'wait';
+  /** Milliseconds from now after which the answer is worth nothing: rows not begun by then are dropped. Default: none. */
+  readonly deadlineMs?: number;
+}
+
+export interface SchedulerOptions {
+  /** Rows that may wait; default 8192. */
+  readonly capacity?: number;
+  /** Longest time that rows wait for others to share their batch with while all workers are busy; default 2 ms. Where a worker is idle they don't wait. */
+  readonly maxDelayMs?: number;
+}
+
+/** The queue is full: try again later, with less at a time (gRPC RESOURCE_EXHAUSTED). */
+export class QueueFullError extends Error {
+  override readonly name = 'QueueFullError';
+}
+
+/** The deadline passed before the rows were run (gRPC DEADLINE_EXCEEDED). */
+export class DeadlineError extends Error {
+  override readonly name = 'DeadlineError';
+}
+
+interface Request {
+  readonly rows: Float32Array;
+  readonly count: number;
+  /** Rows given to batches so far. */
+  begun: number;
+  /** Rows answered so far. */
+  answered: number;
+  readonly outputs: Float32Array[];
+  readonly order: number;
+  readonly submittedMs: number;
+  readonly deadlineMs: number;
+  failed: boolean;
+  readonly resolve: (outputs: Float32Array[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Rows of one request inside one batch. */
+interface Segment {
+  readonly request: Request;
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+}
+
+/** First in, first out. */
+class Fifo {
+  #items: Request[] = [];
+  #head = 0;
+
+  first(): Request | undefined {
+    return this.#items[this.#head];
+  }
+
+  push(request: Request): void {
+    this.#items.push(request);
+  }
+
+  shift(): void {
+    this.#head++;
+    if (this.#head * 2 >= this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+}
+
+interface Lane {
+  readonly model: ModelPackage;
+  readonly alarm: Fifo;
+  readonly analytics: Fifo;
+  /** Rows waiting, both priorities. */
+  rows: number;
+}
+
+/** Batches that a worker holds at most: one that runs, one that is at hand when it ends. */
+const DEPTH = 2;
+
+/**
+ * Gathers rows of many callers into batches of each model's fixed shape. What a row's answer is does not depend on the
+ * rows beside it, so neither on when rows were submitted.
+ */
+export class InferenceScheduler {
+  readonly #engine: InferenceEngine;
+  readonly #capacity: number;
+  readonly #maxDelayMs: number;
+  readonly #lanes: Map<ModelPackage, Lane>;
+  #order = 0;
+  #waiting = 0;
+  #underWay = 0;
+  #pumpDue = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(engine: InferenceEngine, options: SchedulerOptions = {}) {
+    this.#engine = engine;
+    this.#capacity = options.capacity ?? 8192;
+    this.#maxDelayMs = options.maxDelayMs ?? 2;
+    this.#lanes = new Map(engine.packages.map((model) => [model, { model, alarm: new Fifo(), analytics: new Fifo(), rows: 0 }]));
+  }
+
+  /** Rows waiting for a batch. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /**
+   * Runs rows, float32 [n, history, features], and resolves to the outputs, float32 [n, width] each, in the order of
+   * `ModelPackage.outputs`. `rows` must stay as it is until then.
+   * @throws QueueFullError, DeadlineError, EngineError
+   */
+  submit(model: ModelPackage, rows: Float32Array, options: SubmitOptions): Promise<readonly Float32Array[]> {
+    const lane = this.#lanes.get(model);
+    if (lane === undefined) throw new TypeError(`model ${model.manifest.name} is not loaded in this engine`);
+    const count = rows.length / model.width;
+    if (!Number.isInteger(count) || count === 0) throw new RangeError(`${rows.length} values are no whole rows of ${model.width}`);
+    if (options.whenFull === 'reject' && this.#waiting + count > this.#capacity) {
+      return Promise.reject(new QueueFullError(`${this.#waiting} rows wait for inference already, and ${count} more exceed ${this.#capacity}: try again later`));
+    }
+    return new Promise((resolve, reject) => {
+      const now = performance.now();
+      lane[options.priority].push({
+        rows,
+        count,
+        begun: 0,
+        answered: 0,
+        outputs: model.outputs.map(({ width }) => new Float32Array(count * width)),
+        order: this.#order++,
+        submittedMs: now,
+        deadlineMs: options.deadlineMs === undefined ? Infinity : now + options.deadlineMs,
+        failed: false,
+        resolve,
+        reject,
+      });
+      lane.rows += count;
+      this.#waiting += count;
+      this.#pumpSoon();
+    });
+  }
+
+  /** After the present turn, so that rows submitted one by one in it share batches. */
+  #pumpSoon(): void {
+    if (this.#pumpDue) return;
+    this.#pumpDue = true;
+    queueMicrotask(() => {
+      this.#pumpDue = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    while (this.#underWay < this.#engine.workers * DEPTH) {
+      const lane = this.#next();
+      if (lane === undefined) return;
+      const idle = this.#underWay < this.#engine.workers;
+      if (!idle && lane.rows < lane.model.manifest.batch) {
+        const wait = this.#oldest(lane).submittedMs + this.#maxDelayMs - performance.now();
+        if (wait > 0) {
+          this.#timer ??= setTimeout(() => {
+            this.#timer = undefined;
+            this.#pump();
+          }, wait);
+          return;
+        }
+      }
+      this.#start(lane);
+    }
+  }
+
+  /** The model whose turn it is: alarms first, then who came first. */
+  #next(): Lane | undefined {
+    let best: Lane | undefined;
+    let bestOrder = Infinity;
+    for (const priority of ['alarm', 'analytics'] as const) {
+      for (const lane of this.#lanes.values()) {
+        this.#dropOverdue(lane, lane[priority]);
+        const order = lane[priority].first()?.order ?? Infinity;
+        if (order < bestOrder) {
+          best = lane;
+          bestOrder = order;
+        }
+      }
+      if (best !== undefined) return best;
+    }
+    return undefined;
+  }
+
+  #oldest(lane: Lane): Request {
+    const alarm = lane.alarm.first();
+    const analytics = lane.analytics.first();
+    return (alarm?.order ?? Infinity) < (analytics?.order ?? Infinity) ? alarm! : analytics!;
+  }
+
+  /** Takes what failed or is overdue off the head of a queue. */
+  #dropOverdue(lane: Lane, queue: Fifo): void {
+    const now = performance.now();
+    for (let request = queue.first(); request !== undefined && (request.failed || request.deadlineMs <= now); request = queue.first()) {
+      queue.shift();
+      lane.rows -= request.count - request.begun;
+      this.#waiting -= request.count - request.begun;
+      fail(request, new DeadlineError('the deadline passed before inference began'));
+    }
+  }
+
+  #start(lane: Lane): void {
+    const { model } = lane;
+    const segments: Segment[] = [];
+    let used = 0;
+    for (const queue of [lane.alarm, lane.analytics]) {
+      this.#dropOverdue(lane, queue);
+      for (let request = queue.first(); request !== undefined && used < model.manifest.batch; request = queue.first()) {
+        const count = Math.min(request.count - request.begun, model.manifest.batch - used);
+        segments.push({ request, from: request.begun, to: used, count });
+        used += count;
+        request.begun += count;
+        if (request.begun === request.count) {
+          queue.shift();
+          this.#dropOverdue(lane, queue);
+        }
+      }
+    }
+    if (used === 0) return;
+    lane.rows -= used;
+    this.#waiting -= used;
+    this.#underWay++;
+    this.#engine
+      .run(model, (input) => {
+        for (const { request, from, to, count } of segments) input.set(request.rows.subarray(from * model.width, (from + count) * model.width), to * model.width);
+        input.fill(0, used * model.width);
+      })
+      .then(
+        (outputs) => deliver(model, segments, outputs),
+        (error: unknown) => {
+          for (const { request } of segments) fail(request, error as Error);
+        },
+      )
+      .finally(() => {
+        this.#underWay--;
+        this.#pump();
+      });
+  }
+}
+
+function deliver(model: ModelPackage, segments: readonly Segment[], outputs: readonly Float32Array[]): void {
+  for (const { request, from, to, count } of segments) {
+    for (let i = 0; i < outputs.length; i++) {
+      const { width } = model.outputs[i]!;
+      request.outputs[i]!.set(outputs[i]!.subarray(to * width, (to + count) * width), from * width);
+    }
+    request.answered += count;
+    if (request.answered === request.count && !request.failed) request.resolve(request.outputs);
+  }
+}
+
+function fail(request: Request, error: Error): void {
+  if (request.failed) return;
+  request.failed = true;
+  request.reject(error);
+}
