@@ -1,1 +1,13 @@
-export {};
+export { ConfigError, integer, readEnvironment, shellEnvironment, clusterEnvironment, type ClusterConfig, type ShellConfig } from './config.js';
+export { callTraceparent, GrpcHost } from './grpc-host.js';
+export { bidiStreaming, clientStreaming, sent, serverStreaming, unary } from './handlers.js';
+export { HttpHost } from './http-host.js';
+export { ProcessorHost } from './processor-host.js';
+export { Readiness, type Check, type CheckResult } from './readiness.js';
+export { failedPrecondition, invalidArgument, notFound, resourceExhausted, RpcError, statusDetails, unavailable, type FieldViolation } from './rpc-error.js';
+export { runService, type Service } from './run-service.js';
+export { ShellModule, type Addresses } from './shell.module.js';
+export { startShell, type RunningShell } from './start-shell.js';
+export { EXIT, superviseProcess } from './supervise.js';
+export { CONFIG, EVENT_LOG, LOGGER, PLANT, STATE_STORE, TELEMETRY, type Adapters, type Surroundings } from './tokens.js';
+export { topicSpecs } from './topic-specs.js';

@@ -1,0 +1,69 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { observeProcessors, runtimeTelemetry, type Logger, type Telemetry } from '@millwright/observability';
+import { runProcessor, type AnyProcessor, type EventLog, type ProcessorRun, type ProcessorStatus, type StateStore } from '@millwright/streams';
+import type { ShellConfig } from './config.js';
+import { Readiness } from './readiness.js';
+import { CONFIG, EVENT_LOG, LOGGER, STATE_STORE, TELEMETRY } from './tokens.js';
+
+/** Runs the processors that modules add, from start to shutdown. */
+@Injectable()
+export class ProcessorHost {
+  readonly #processors: AnyProcessor[] = [];
+  readonly #runs: ProcessorRun[] = [];
+
+  constructor(
+    @Inject(CONFIG) private readonly config: ShellConfig,
+    @Inject(EVENT_LOG) private readonly log: EventLog,
+    @Inject(STATE_STORE) private readonly store: StateStore,
+    @Inject(LOGGER) private readonly logger: Logger,
+    @Inject(TELEMETRY) private readonly telemetry: Telemetry,
+    @Inject(Readiness) readiness: Readiness,
+  ) {
+    readiness.add('processors', () => this.#problem());
+  }
+
+  /** To be called in onModuleInit, before the shell starts. */
+  add(processor: AnyProcessor): void {
+    this.#processors.push(processor);
+  }
+
+  /** Status of every processor, with its ledger; final after close. */
+  status(): readonly ProcessorStatus[] {
+    return this.#runs.map((run) => run.status());
+  }
+
+  async start(): Promise<void> {
+    const { log, store } = this;
+    const telemetry = runtimeTelemetry(this.telemetry);
+    observeProcessors(this.telemetry.meter, () => this.status());
+    for (const processor of this.#processors) {
+      const logger = this.logger.child({ processor: processor.name });
+      this.#runs.push(await runProcessor(processor, { log, store, logger, telemetry, checkpointMs: this.config.checkpointMs }));
+    }
+  }
+
+  /** Drains, takes checkpoints and leaves the groups; each processor ends even where another fails to. */
+  async close(): Promise<void> {
+    const results = await Promise.allSettled(this.#runs.map((run) => run.close()));
+    const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+    if (errors.length > 0) throw new AggregateError(errors, 'some processors did not close cleanly');
+  }
+
+  /** Why the process should be restarted, if it should: the log has answered no poll for too long. */
+  stuck(): string | undefined {
+    for (const { processor, lastPollMs } of this.status()) {
+      const age = Date.now() - lastPollMs;
+      if (age > this.config.livenessMs) return `${processor} last polled ${Math.round(age / 1000)} s ago; at most ${this.config.livenessMs / 1000} s are allowed`;
+    }
+    return undefined;
+  }
+
+  #problem(): string | undefined {
+    if (this.#runs.length < this.#processors.length) return 'not all processors have started';
+    for (const { processor, assignment, stalled } of this.status()) {
+      if (stalled !== undefined) return `${processor}: ${stalled}`;
+      if (assignment.length === 0) return `${processor} holds no partition`;
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,70 @@
+import type { DynamicModule, Type } from '@nestjs/common';
+import { createLogger, startTelemetry, type Logger } from '@millwright/observability';
+import { loadPlant, PlantFileError } from '@millwright/plant';
+import { openKafkaLog, openRedisStore } from '@millwright/streams';
+import { z } from 'zod';
+import { clusterEnvironment, ConfigError, readEnvironment, shellEnvironment } from './config.js';
+import { startShell } from './start-shell.js';
+import { EXIT, superviseProcess } from './supervise.js';
+import type { Surroundings } from './tokens.js';
+
+/** What tells one service from another. */
+export interface Service<S> {
+  readonly name: string;
+  /** Variables of the environment that only this service has. */
+  readonly environment?: z.ZodType<S>;
+  readonly module: (settings: S) => Type | DynamicModule;
+}
+
+const VERSION = '0.1.0';
+
+/** Runs a service as a process of its own on Kafka and Redis, from its environment, until a signal comes: the whole of a main.ts. */
+export async function runService<S = unknown>(service: Service<S>): Promise<void> {
+  const { config, cluster, own } = orExit(() => readEnvironment({ config: shellEnvironment, cluster: clusterEnvironment, own: service.environment ?? z.unknown() }, process.env));
+  const plant = orExit(() => loadPlant(config.plantPath));
+  const logger = createLogger({ service: service.name, level: config.logLevel });
+
+  // What has been opened so far, to be closed in reverse.
+  const open: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const close of open.splice(0).reverse()) await close();
+    logger.info({}, 'stopped');
+  };
+  superviseProcess(logger, stop);
+  try {
+    const telemetry = await startTelemetry({
+      service: `millwright-${service.name}`,
+      version: VERSION,
+      instance: config.instance,
+      sampleRatio: config.sampleRatio,
+      ...(config.otlpEndpoint === undefined ? {} : { otlpEndpoint: config.otlpEndpoint }),
+    });
+    open.push(() => telemetry.shutdown());
+    const store = await openRedisStore({ url: cluster.redisUrl });
+    open.push(() => store.close());
+    const log = await openKafkaLog({ brokers: cluster.kafkaBrokers, clientId: `millwright-${service.name}-${config.instance}` });
+    open.push(() => log.close());
+    const surroundings: Surroundings = { config, log, store, plant, logger, telemetry };
+    const shell = await startShell(surroundings, [service.module(own as S)]);
+    open.push(() => shell.close());
+  } catch (error) {
+    await failed(logger, error, stop);
+  }
+}
+
+async function failed(logger: Logger, error: unknown, stop: () => Promise<void>): Promise<never> {
+  logger.fatal({ err: error }, 'the service could not start');
+  await stop().catch((cause: unknown) => logger.error({ err: cause }, 'shutting down failed'));
+  process.exit(EXIT.failed);
+}
+
+/** Wrong configuration is for people: plain sentences, no stack, exit code 2. */
+function orExit<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof ConfigError || error instanceof PlantFileError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(EXIT.badInput);
+  }
+}

@@ -1,0 +1,38 @@
+import type { Logger } from '@millwright/observability';
+
+/** Exit codes of a process, as shells and service managers know them. */
+export const EXIT = { ok: 0, failed: 1, badInput: 2 } as const;
+
+const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
+
+/**
+ * Ends this process in order: SIGTERM and SIGINT call `stop` and exit 0, a second signal exits at once (128 + signal).
+ * An error that nothing caught is logged and ends the process in the same order, with exit code 1.
+ */
+export function superviseProcess(logger: Logger, stop: () => Promise<void>): void {
+  let stopping = false;
+  const end = async (code: number) => {
+    stopping = true;
+    try {
+      await stop();
+    } catch (error) {
+      logger.error({ err: error }, 'shutting down failed');
+      code = EXIT.failed;
+    }
+    logger.flush();
+    process.exit(code);
+  };
+  for (const [signal, number] of Object.entries(SIGNALS)) {
+    process.on(signal, () => {
+      if (stopping) process.exit(128 + number);
+      logger.info({ signal }, 'shutting down');
+      void end(EXIT.ok);
+    });
+  }
+  const fatal = (error: unknown) => {
+    logger.fatal({ err: error }, 'an error that nothing caught; shutting down');
+    if (!stopping) void end(EXIT.failed);
+  };
+  process.on('uncaughtException', fatal);
+  process.on('unhandledRejection', fatal);
+}
