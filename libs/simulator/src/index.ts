@@ -1,1 +1,1 @@
-export {};
+export { createSimulator, createTrainingRun, SimulationError, type PlantSimulator, type TrainingRun } from './simulator.js';
