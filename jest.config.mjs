@@ -6,4 +6,6 @@ export default {
   moduleFileExtensions: ['js', 'mjs', 'cjs', 'json', 'node'],
   modulePathIgnorePatterns: ['/.millwright/'],
   testTimeout: 60_000,
+  globalSetup: './jest.setup.mjs',
+  globalTeardown: './jest.teardown.mjs',
 };
