@@ -66,13 +66,13 @@ export function newControlChart(): ControlChartState {
 
 /**
  * Takes one value in. Consecutive values form subgroups; an incomplete subgroup waits for its missing values and is never
- * judged (its limits would be wider), and NaN is no value. The first `baseline` subgroups are phase I: they set the limits,
+ * judged (its limits would be wider); what is not a finite number is no value. The first `baseline` subgroups are phase I: they set the limits,
  * which are frozen from then on; later points are phase II. With a moving range phase I has one fewer of those than values.
  * @param state changed in place
  * @returns the point that the value completed, or undefined when the subgroup is not complete
  */
 export function addValue(spec: ControlChartSpec, state: ControlChartState, value: number): ControlPoint | undefined {
-  if (Number.isNaN(value)) return undefined;
+  if (!Number.isFinite(value)) return undefined;
   state.pending.push(value);
   if (state.pending.length < spec.subgroup) return undefined;
   const subgroup = state.pending;
