@@ -38,7 +38,7 @@ const STEP = 0.05;
 
 /** What a fault does at severity 1. */
 const DRIFT = 9;
-const STICTION = 0.14;
+const STICTION = 0.18;
 const FOULING = 0.45;
 const LEAK = 0.4;
 

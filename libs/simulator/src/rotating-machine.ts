@@ -123,19 +123,6 @@ class RotatingMachine implements Machine {
     const a2 = -decay * decay;
     const gain = decay * Math.sin(angle);
 
-    // Shaft harmonics as turning phasors; unbalance grows with the square of the speed.
-    const unbalance = severity('unbalance') * (this.#rpm() / this.#nominalRpm) ** 2;
-    const misalignment = severity('misalignment') * (0.6 + 0.4 * state.load);
-    const amplitude = HARMONICS.healthy.map((healthy, i) => healthy + unbalance * HARMONICS.unbalance[i]! + misalignment * HARMONICS.misalignment[i]!);
-    const turn = (2 * Math.PI * shaftHz) / this.#fastRate;
-    const [c1, s1] = [Math.cos(turn), Math.sin(turn)];
-    const [c2, s2] = [Math.cos(2 * turn), Math.sin(2 * turn)];
-    const [c3, s3] = [Math.cos(3 * turn), Math.sin(3 * turn)];
-    const phase = this.#harmonicPhase.map((offset, i) => 2 * Math.PI * (offset + (i + 1) * state.shaft));
-    let [x1, y1] = [amplitude[0]! * Math.cos(phase[0]!), amplitude[0]! * Math.sin(phase[0]!)];
-    let [x2, y2] = [amplitude[1]! * Math.cos(phase[1]!), amplitude[1]! * Math.sin(phase[1]!)];
-    let [x3, y3] = [amplitude[2]! * Math.cos(phase[2]!), amplitude[2]! * Math.sin(phase[2]!)];
-
     const noise = this.#noise * (0.6 + 0.4 * state.load);
     const burst = new Float32Array(this.#burstSamples);
     let ring1 = 0;
@@ -148,10 +135,16 @@ class RotatingMachine implements Machine {
       ring2 = ring1;
       ring1 = ring;
       if (i < WARM_UP) continue;
-      burst[i - WARM_UP] = ring + y1 + y2 + y3 + noise * white;
-      [x1, y1] = [x1 * c1 - y1 * s1, x1 * s1 + y1 * c1];
-      [x2, y2] = [x2 * c2 - y2 * s2, x2 * s2 + y2 * c2];
-      [x3, y3] = [x3 * c3 - y3 * s3, x3 * s3 + y3 * c3];
+      burst[i - WARM_UP] = ring + noise * white;
+    }
+
+    // Shaft harmonics; unbalance grows with the square of the speed.
+    const unbalance = severity('unbalance') * (this.#rpm() / this.#nominalRpm) ** 2;
+    const misalignment = severity('misalignment') * (0.6 + 0.4 * state.load);
+    for (let i = 0; i < HARMONICS.healthy.length; i++) {
+      const amplitude = HARMONICS.healthy[i]! + unbalance * HARMONICS.unbalance[i]! + misalignment * HARMONICS.misalignment[i]!;
+      const harmonic = i + 1;
+      addTone(burst, amplitude, 2 * Math.PI * (this.#harmonicPhase[i]! + harmonic * state.shaft), (2 * Math.PI * harmonic * shaftHz) / this.#fastRate);
     }
     return burst;
   }
@@ -168,6 +161,19 @@ class RotatingMachine implements Machine {
       this.#force[Math.round(at)]! += peak * strength;
       at += period * (1 + SLIP * random.normal());
     }
+  }
+}
+
+/** Adds amplitude * sin(phase + n * turn) by the recursion of Chebyshev, a multiplication a sample. */
+function addTone(samples: Float32Array, amplitude: number, phase: number, turn: number): void {
+  const twoCos = 2 * Math.cos(turn);
+  let now = amplitude * Math.sin(phase);
+  let before = amplitude * Math.sin(phase - turn);
+  for (let i = 0; i < samples.length; i++) {
+    samples[i]! += now;
+    const next = twoCos * now - before;
+    before = now;
+    now = next;
   }
 }
 
