@@ -23,13 +23,16 @@ export interface Context {
   /**
    * Asks for onTimer(key) when the watermark of the present input topic reaches `timeUs`.
    * One timer per (key, input topic): a later call replaces an earlier one; Infinity removes it. Survives restarts.
+   * Where the watermark is past `timeUs` already, it fires as the watermark next moves (from onTimer: in the same pass, if
+   * later than the timer being handled).
    */
   setTimer(timeUs: number): void;
   /**
    * Declares the present record, or a part of it, too late to be used: it goes to `<topic>.late` and into the ledger.
-   * A record declared late as a whole counts as late, not as processed.
+   * A record declared late as a whole (the default) counts as late, not as processed; one that is late in part was used
+   * for the rest and counts as processed.
    */
-  late(reason: string): void;
+  late(reason: string, extent?: 'whole' | 'part'): void;
   /** Drops the state of this key after this call (an asset that is no more). */
   forget(): void;
 }

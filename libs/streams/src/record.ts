@@ -2,9 +2,9 @@
 export interface RecordHeaders {
   /** Full protobuf name of the message in the value, version included, for example `millwright.telemetry.v1.TelemetryBlock`. */
   readonly schema: string;
-  /** Who wrote it: an edge source, or `<processor>/<partition>`. */
+  /** Who wrote it: an edge source, or `<processor>/<partition>/<input topic>` (watermarks: `<processor>/<partition>`). */
   readonly source: string;
-  /** Counts what this source wrote to this topic (for telemetry: of this asset), from 1 without gaps. */
+  /** Counts what this source wrote to this topic (telemetry and production: of this asset), from 1 without gaps; 0 for what isn't counted, such as watermarks. */
   readonly sequence: number;
   /** W3C trace context of the micro-batch that wrote it, where that was sampled. */
   readonly traceparent?: string;

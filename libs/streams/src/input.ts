@@ -1,0 +1,127 @@
+import { TOPICS } from '@millwright/contracts';
+import type { LogRecord } from './record.js';
+import type { LedgerEntry } from './runtime.js';
+import { SequenceTracker, type SequenceSnapshot } from './sequence-tracker.js';
+import { Timers } from './timers.js';
+
+/** A watermark writer this far behind the newest (microseconds of event time) is taken for dead and no longer waited for. */
+const WRITER_LAG_US = 10_000_000;
+/** Streams followed per input; beyond it the one first seen is forgotten, so that made-up sources can't fill the memory. */
+const MAX_STREAMS = 100_000;
+/** Topics whose sources count each asset's records for itself (see RecordHeaders.sequence). */
+const COUNTED_BY_KEY: ReadonlySet<string> = new Set([TOPICS.telemetry.name, TOPICS.production.name]);
+
+/** -Infinity, which JSON lacks, is null. */
+export interface InputSnapshot {
+  readonly topic: string;
+  readonly offset: number;
+  readonly trimmed: boolean;
+  readonly counts: readonly number[];
+  readonly watermarkUs: number | null;
+  readonly writers: readonly (readonly [string, number])[];
+  readonly streams: readonly (readonly [string, SequenceSnapshot])[];
+  readonly timers: readonly (readonly [string, number])[];
+  readonly written: readonly (readonly [string, number])[];
+}
+
+/** What a task knows of one of its input topics. Nothing here depends on other inputs, so their interleaving doesn't matter. */
+export class Input {
+  readonly topic: string;
+  /** Next offset to be applied. */
+  offset = 0;
+  in = 0;
+  processed = 0;
+  deadLettered = 0;
+  late = 0;
+  repeated = 0;
+  missing = 0;
+  watermarks = 0;
+  /** Event time reached, microseconds. */
+  watermarkUs = -Infinity;
+  /** Whether retention had dropped records before the first that was applied. */
+  trimmed = false;
+  readonly timers = new Timers();
+  /** Last sequence written, by output topic. */
+  readonly written = new Map<string, number>();
+  readonly #byKey: boolean;
+  readonly #streams = new Map<string, SequenceTracker>();
+  /** Latest watermark by its writer. */
+  readonly #writers = new Map<string, number>();
+
+  constructor(topic: string) {
+    this.topic = topic;
+    this.#byKey = COUNTED_BY_KEY.has(topic);
+  }
+
+  /** Whether the record is new, by source and sequence; one without a sequence (0) always is. */
+  isNew({ key, headers: { source, sequence } }: LogRecord): boolean {
+    if (!(sequence >= 1)) return true;
+    const name = this.#byKey ? `${source}\0${key}` : source;
+    let stream = this.#streams.get(name);
+    if (stream === undefined) {
+      stream = new SequenceTracker(this.trimmed ? sequence - 1 : 0);
+      this.#streams.set(name, stream);
+      if (this.#streams.size > MAX_STREAMS) for (const first of this.#streams.keys()) { this.#streams.delete(first); break; }
+    }
+    const missing = stream.missing;
+    const isNew = stream.observe(sequence);
+    this.missing += stream.missing - missing;
+    return isNew;
+  }
+
+  /**
+   * Takes a writer's watermark: the topic has reached the least of its writers' that are alive. Alive is decided from the
+   * log alone, so a replay decides the same.
+   * @returns whether the topic's watermark grew
+   */
+  advance(writer: string, timeUs: number): boolean {
+    this.#writers.set(writer, Math.max(timeUs, this.#writers.get(writer) ?? -Infinity));
+    const newest = Math.max(...this.#writers.values());
+    let least = Infinity;
+    for (const [each, reachedUs] of this.#writers) {
+      if (reachedUs < newest - WRITER_LAG_US) this.#writers.delete(each);
+      else least = Math.min(least, reachedUs);
+    }
+    if (least <= this.watermarkUs) return false;
+    this.watermarkUs = least;
+    return true;
+  }
+
+  /** The next sequence of an output topic. */
+  nextSequence(output: string): number {
+    const sequence = (this.written.get(output) ?? 0) + 1;
+    this.written.set(output, sequence);
+    return sequence;
+  }
+
+  ledger(partition: number): LedgerEntry {
+    const { topic, processed, deadLettered, late, repeated, missing, watermarks } = this;
+    return { topic, partition, in: this.in, processed, deadLettered, late, repeated, missing, watermarks };
+  }
+
+  snapshot(): InputSnapshot {
+    return {
+      topic: this.topic,
+      offset: this.offset,
+      trimmed: this.trimmed,
+      counts: [this.in, this.processed, this.deadLettered, this.late, this.repeated, this.missing, this.watermarks],
+      watermarkUs: Number.isFinite(this.watermarkUs) ? this.watermarkUs : null,
+      writers: [...this.#writers],
+      streams: [...this.#streams].map(([name, stream]) => [name, stream.snapshot()] as const),
+      timers: this.timers.entries(),
+      written: [...this.written],
+    };
+  }
+
+  restore(snapshot: InputSnapshot): void {
+    const [all = 0, processed = 0, deadLettered = 0, late = 0, repeated = 0, missing = 0, watermarks = 0] = snapshot.counts;
+    Object.assign(this, { in: all, processed, deadLettered, late, repeated, missing, watermarks });
+    this.offset = snapshot.offset;
+    this.trimmed = snapshot.trimmed;
+    this.watermarkUs = snapshot.watermarkUs ?? -Infinity;
+    for (const [writer, timeUs] of snapshot.writers) this.#writers.set(writer, timeUs);
+    for (const [name, stream] of snapshot.streams) this.#streams.set(name, SequenceTracker.restore(stream));
+    for (const [key, timeUs] of snapshot.timers) this.timers.set(key, timeUs);
+    for (const [output, sequence] of snapshot.written) this.written.set(output, sequence);
+  }
+}

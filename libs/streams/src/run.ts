@@ -1,0 +1,315 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { deadLetterTopic } from '@millwright/contracts';
+import { FencedError, type GroupHandler, type LogBatch, type Membership, type Offsets, type Transactor } from './log.js';
+import type { AnyProcessor } from './processor.js';
+import type { NewRecord } from './record.js';
+import type { LedgerEntry, ProcessorRun, ProcessorStatus, RunProcessor, RuntimeOptions } from './runtime.js';
+import { Task } from './task.js';
+
+const DEFAULT_CHECKPOINT_MS = 5_000;
+const MIN_RETRY_MS = 50;
+const MAX_RETRY_MS = 5_000;
+/** Links of a micro-batch's span, at most. */
+const MAX_LINKS = 128;
+/**
+ * A member that was fenced but still gets the partition after this long (well beyond a group session) is its owner after
+ * all, fenced by one that has since gone: it starts afresh.
+ */
+const FENCED_MS = 30_000;
+
+const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** A partition number that this member holds. */
+interface Held {
+  readonly task: Task;
+  readonly transactor: Transactor;
+  /** Records before these are in the log's past already: they move the state, and write nothing. */
+  readonly committed: ReadonlyMap<string, number>;
+  /** Version of what the store holds; a state rebuilt from the log may be saved from there on. */
+  readonly storedVersion: number;
+  /** Whether the next save must drop what the store holds of the task. */
+  replace: boolean;
+  /** Whether output sequences must be looked up in the log before anything is written. */
+  resume: boolean;
+  savedAtMs: number;
+  saving: Promise<void> | undefined;
+}
+
+/**
+ * Runs a processor on the partitions that its group gives to this process, exactly once: outputs and offsets go in one
+ * transaction; state comes from the last checkpoint and the records since.
+ */
+export const runProcessor: RunProcessor = async (processor, options) => {
+  const runner = new Runner(processor, options);
+  await runner.join();
+  return runner;
+};
+
+class Runner implements GroupHandler, ProcessorRun {
+  readonly #processor: AnyProcessor;
+  readonly #options: RuntimeOptions;
+  readonly #checkpointMs: number;
+  readonly #held = new Map<number, Held>();
+  /** As of the last commit, by partition; kept when a partition is given back at close. */
+  readonly #ledgers = new Map<number, readonly LedgerEntry[]>();
+  /** Records behind, by partition and topic. */
+  readonly #lags = new Map<number, Map<string, number>>();
+  /** Why a partition makes no progress. */
+  readonly #stalls = new Map<number, string>();
+  readonly #fencedAtMs = new Map<number, number>();
+  readonly #closing = new AbortController();
+  readonly #startedMs = Date.now();
+  #membership: Membership | undefined;
+
+  constructor(processor: AnyProcessor, options: RuntimeOptions) {
+    this.#processor = processor;
+    this.#options = options;
+    this.#checkpointMs = options.checkpointMs ?? DEFAULT_CHECKPOINT_MS;
+  }
+
+  async join(): Promise<void> {
+    this.#membership = await this.#options.log.join(this.#processor.name, this.#processor.inputs, this);
+  }
+
+  status(): ProcessorStatus {
+    const [stalled] = this.#stalls.values();
+    let lag = 0;
+    for (const topics of this.#lags.values()) for (const each of topics.values()) lag += each;
+    return {
+      processor: this.#processor.name,
+      assignment: this.#membership?.assignment() ?? [],
+      lastPollMs: this.#membership?.lastPollMs() ?? this.#startedMs,
+      lag,
+      ledger: [...this.#ledgers].sort(([a], [b]) => a - b).flatMap(([, entries]) => entries),
+      ...(stalled === undefined ? {} : { stalled }),
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new Error(`${this.#processor.name} is closing`));
+    await this.#membership?.close();
+  }
+
+  async assigned(partition: number): Promise<Offsets> {
+    const { log, store, logger } = this.#options;
+    const { name, inputs } = this.#processor;
+    const transactor = await this.#insist(partition, 'take the partition over', () => log.transactor(name, partition, inputs));
+    const committed = new Map(Object.entries(await this.#insist(partition, 'read the committed offsets', () => transactor.committed())));
+    let task = new Task(this.#processor, partition, logger);
+    const stored = await this.#insist(partition, 'load the checkpoint', async () => {
+      const loaded = await store.load(task.name);
+      if (loaded !== undefined) await this.#checkOfThisLog(partition, loaded.checkpoint.offsets);
+      return loaded;
+    });
+    let restored = false;
+    if (stored !== undefined) {
+      try {
+        task.restore(stored.checkpoint, stored.entries);
+        restored = true;
+        // Saved after its commit, so at least that far is committed, also where the log has forgotten the group's offsets.
+        for (const [topic, offset] of Object.entries(task.offsets)) committed.set(topic, Math.max(offset, committed.get(topic) ?? 0));
+      } catch (error) {
+        logger.warn({ task: task.name, err: error }, `the checkpoint of ${task.name} can't be used (${sentence(error)}): its state is rebuilt from the log`);
+        task = new Task(this.#processor, partition, logger);
+      }
+    } else if (committed.size > 0) {
+      logger.warn({ task: task.name }, `there is no checkpoint of ${task.name}: its state is rebuilt from the log`);
+    }
+    this.#held.set(partition, {
+      task,
+      transactor,
+      committed,
+      storedVersion: stored?.checkpoint.version ?? 0,
+      replace: !restored,
+      resume: !restored && committed.size > 0,
+      savedAtMs: Date.now(),
+      saving: undefined,
+    });
+    this.#fencedAtMs.delete(partition);
+    this.#ledgers.set(partition, task.ledger());
+    logger.info({ task: task.name, offsets: task.offsets, committed: Object.fromEntries(committed) }, `${task.name} assigned`);
+    return task.offsets;
+  }
+
+  async batch(batch: LogBatch): Promise<void> {
+    const { partition } = batch;
+    const held = this.#held.get(partition);
+    if (held === undefined) {
+      const sinceMs = Date.now() - (this.#fencedAtMs.get(partition) ?? 0);
+      if (sinceMs > FENCED_MS) throw new FencedError(`${this.#processor.name}/${partition} was fenced but is still assigned: it starts afresh`);
+      return;
+    }
+    try {
+      await this.#process(held, batch);
+    } catch (error) {
+      await this.#drop(partition, held);
+      if (error instanceof FencedError) {
+        this.#fenced(partition, error.message);
+        return;
+      }
+      if (!this.#closing.signal.aborted) {
+        this.#options.logger.error({ task: held.task.name, topic: batch.topic, err: error }, `${held.task.name} failed and starts afresh from its checkpoint: ${sentence(error)}`);
+      }
+      throw error;
+    }
+  }
+
+  async revoked(partition: number): Promise<void> {
+    const held = this.#held.get(partition);
+    if (held !== undefined) {
+      await held.saving;
+      this.#save(partition, held);
+      await held.saving;
+      await this.#drop(partition, held);
+    }
+    this.#fencedAtMs.delete(partition);
+    this.#stalls.delete(partition);
+    this.#lags.delete(partition);
+    if (!this.#closing.signal.aborted) this.#ledgers.delete(partition);
+  }
+
+  /** The store may hold the checkpoints of another log, one that was deleted since: nothing good would come of them. */
+  async #checkOfThisLog(partition: number, offsets: Offsets): Promise<void> {
+    for (const [topic, offset] of Object.entries(offsets)) {
+      const end = (await this.#options.log.endOffsets(topic))[partition] ?? 0;
+      if (offset > end) {
+        throw new Error(`the stored checkpoint is at offset ${offset} of ${topic}/${partition}, which ends at ${end}: the state store belongs to another log; empty it, or connect the right one`);
+      }
+    }
+  }
+
+  async #process(held: Held, batch: LogBatch): Promise<void> {
+    const { task } = held;
+    const { topic, records, nextOffset } = batch;
+    const committed = held.committed.get(topic) ?? 0;
+    let live = records.findIndex(({ offset }) => offset >= committed);
+    if (live === -1) live = records.length;
+    if (live > 0) {
+      const past = { topic, records: records.slice(0, live), nextOffset: live < records.length ? committed : nextOffset };
+      await task.apply(past, { live: false });
+    }
+    if (live < records.length) {
+      const present = live === 0 ? batch : { topic, records: records.slice(live), nextOffset };
+      await this.#spanned(present.records, (traceparent) => this.#live(held, { ...batch, ...present }, traceparent));
+    }
+    this.#ledgers.set(batch.partition, task.ledger());
+    let lags = this.#lags.get(batch.partition);
+    if (lags === undefined) this.#lags.set(batch.partition, (lags = new Map()));
+    lags.set(topic, Math.max(0, batch.highWatermark - nextOffset));
+    if (task.unrepeatable || Date.now() - held.savedAtMs >= this.#checkpointMs) this.#save(batch.partition, held);
+  }
+
+  async #live(held: Held, batch: LogBatch, traceparent: string | undefined): Promise<void> {
+    const { task } = held;
+    const { topic, partition, records, nextOffset } = batch;
+    const startedMs = performance.now();
+    if (held.resume) {
+      if (task.trimmed) await this.#insist(partition, 'read what it has written', () => this.#resumeSequences(task));
+      held.resume = false;
+    }
+    const outputs = await task.apply(batch, { live: true, traceparent });
+    const appliedMs = performance.now();
+    await this.#commit(held, partition, outputs, { [topic]: nextOffset });
+    const committedMs = performance.now();
+    this.#options.telemetry?.batch({
+      processor: this.#processor.name,
+      topic,
+      partition,
+      records: records.length,
+      emitted: outputs.length,
+      seconds: (committedMs - startedMs) / 1_000,
+      commitSeconds: (committedMs - appliedMs) / 1_000,
+    });
+  }
+
+  #spanned(records: LogBatch['records'], run: (traceparent: string | undefined) => Promise<void>): Promise<void> {
+    const { telemetry } = this.#options;
+    if (telemetry === undefined) return run(undefined);
+    const links = new Set<string>();
+    for (const { headers } of records) {
+      if (headers.traceparent !== undefined) links.add(headers.traceparent);
+      if (links.size >= MAX_LINKS) break;
+    }
+    return telemetry.span(`${this.#processor.name} process`, [...links], run);
+  }
+
+  /** Commits, until it is done or another owner turns up: the partition waits, the outputs stay the same. */
+  async #commit(held: Held, partition: number, outputs: readonly NewRecord[], offsets: Offsets): Promise<void> {
+    let first = true;
+    await this.#insist(partition, 'commit', async () => {
+      if (!first) {
+        const committed = await held.transactor.committed();
+        if (Object.entries(offsets).every(([topic, offset]) => (committed[topic] ?? 0) >= offset)) return;
+      }
+      first = false;
+      await held.transactor.commit(outputs, offsets);
+    });
+  }
+
+  /** Tries until it succeeds, this run closes, or another owner turns up. */
+  async #insist<T>(partition: number, what: string, attempt: () => Promise<T>): Promise<T> {
+    const { signal } = this.#closing;
+    for (let retryMs = MIN_RETRY_MS; ; retryMs = Math.min(2 * retryMs, MAX_RETRY_MS)) {
+      try {
+        const result = await attempt();
+        this.#stalls.delete(partition);
+        return result;
+      } catch (error) {
+        if (error instanceof FencedError || signal.aborted) throw error;
+        const stalled = `${this.#processor.name}/${partition} could not ${what}: ${sentence(error)}`;
+        if (this.#stalls.get(partition) !== stalled) this.#options.logger.warn({ processor: this.#processor.name, partition, err: error }, `${stalled}; it tries again`);
+        this.#stalls.set(partition, stalled);
+      }
+      await pause(retryMs, undefined, { signal });
+    }
+  }
+
+  /** Starts to save a checkpoint, unless one is on its way. Only ever of what is committed: called between batches. */
+  #save(partition: number, held: Held): void {
+    const { task } = held;
+    if (held.saving !== undefined || task.version < held.storedVersion) return;
+    held.savedAtMs = Date.now();
+    const delta = task.checkpoint();
+    const { store, logger } = this.#options;
+    held.saving = store
+      .save(task.name, delta, held.replace)
+      .then(
+        async (accepted) => {
+          held.replace = false;
+          if (accepted || this.#held.get(partition) !== held) return;
+          await this.#drop(partition, held);
+          this.#fenced(partition, `the store holds a newer checkpoint of ${task.name}`);
+        },
+        (error: unknown) => {
+          task.unsaved(delta);
+          logger.warn({ task: task.name, err: error }, `the checkpoint of ${task.name} was not saved (${sentence(error)}): it is tried again later, nothing is lost`);
+        },
+      )
+      .finally(() => (held.saving = undefined));
+  }
+
+  async #drop(partition: number, held: Held): Promise<void> {
+    if (this.#held.get(partition) === held) this.#held.delete(partition);
+    await held.transactor.close();
+  }
+
+  #fenced(partition: number, reason: string): void {
+    this.#fencedAtMs.set(partition, Date.now());
+    this.#options.logger.info({ processor: this.#processor.name, partition }, `${this.#processor.name}/${partition} has another owner now: ${reason}`);
+  }
+
+  /** Retention dropped part of what the outputs were counted from: the outputs themselves say how far they got. */
+  async #resumeSequences(task: Task): Promise<void> {
+    const { inputs, outputs } = this.#processor;
+    const tail = await this.#options.log.tail({
+      topics: [...outputs, ...inputs.map(deadLetterTopic)],
+      from: 'earliest',
+      batch: ({ topic, partition, records }) => {
+        if (partition !== task.partition) return;
+        for (const { headers } of records) task.resumeSequence(headers.source, topic, headers.sequence);
+      },
+    });
+    await tail.caughtUp();
+    await tail.close();
+  }
+}
