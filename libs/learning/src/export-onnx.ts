@@ -1,8 +1,8 @@
-import { onnx } from 'onnx-proto';
+import proto, { type onnx } from 'onnx-proto';
 import type { Network } from './network.js';
 import type { Scaler } from './scaler.js';
 
-const { TensorProto, ModelProto, AttributeProto } = onnx;
+const { TensorProto, ModelProto, AttributeProto } = proto.onnx;
 const FLOAT = TensorProto.DataType.FLOAT;
 const INT64 = TensorProto.DataType.INT64;
 

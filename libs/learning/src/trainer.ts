@@ -15,6 +15,8 @@ export interface TrainingOptions {
   /** Units of each hidden layer; none makes softmax regression. */
   readonly hidden: readonly number[];
   readonly seed: number;
+  /** How much each class counts beside the others; default: all the same, however many rows they have. */
+  readonly classWeights?: readonly number[];
   readonly epochs: number;
   readonly batch: number;
   readonly learningRate: number;
@@ -151,7 +153,7 @@ export function trainClassifier(train: Examples, validation: Examples, options: 
   const features = train.inputs.length / train.rows;
   const sizes = [features, ...options.hidden, classes];
   const layers = sizes.slice(1).map((outputs, index) => new TrainableLayer(sizes[index]!, outputs, batch, random));
-  const weights = classWeights(train.classes, classes);
+  const weights = rowWeights(train.classes, options.classWeights ?? new Array<number>(classes).fill(1));
   const order = Int32Array.from({ length: train.rows }, (_, row) => row);
   const inputs = new Float32Array(batch * features);
   const steps = Math.ceil(train.rows / batch);
@@ -185,12 +187,12 @@ export function trainClassifier(train: Examples, validation: Examples, options: 
   return best!;
 }
 
-/** Weights that make every class count the same; their mean over the rows is 1. */
-function classWeights(classes: Int32Array, count: number): Float64Array {
-  const rows = new Float64Array(count);
+/** Weight of a row, by class, so that the classes' total weights are as `wanted` and the mean over the rows is 1. */
+function rowWeights(classes: Int32Array, wanted: readonly number[]): Float64Array {
+  const rows = new Float64Array(wanted.length);
   for (const each of classes) rows[each]!++;
-  const present = rows.filter((n) => n > 0).length;
-  return rows.map((n) => (n > 0 ? classes.length / (present * n) : 0));
+  const total = wanted.reduce((sum, weight, each) => sum + (rows[each]! > 0 ? weight : 0), 0);
+  return rows.map((n, each) => (n > 0 ? (wanted[each]! * classes.length) / (total * n) : 0));
 }
 
 /** Sets a share of the values to zero and scales the others up, so that the expectation stays. */

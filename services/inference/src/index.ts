@@ -1,1 +1,3 @@
-export {};
+export { createInferenceProcessor, type InferenceModels } from './inference.processor.js';
+export { InferenceModule } from './inference.module.js';
+export { startModels, type InferenceSettings, type RunningModels } from './models.js';

@@ -1,0 +1,75 @@
+import { FeatureExtractor } from '@millwright/signal';
+import { ModelPackageError, type ModelPackage } from '@millwright/models';
+import { suggestion, type AssetKind, type Plant } from '@millwright/plant';
+import { join } from 'node:path';
+
+/** One model as it judges one asset kind. */
+export interface Judge {
+  readonly model: ModelPackage;
+  /** Name and version: whose history it is. */
+  readonly id: string;
+  /** Where the model's features are in the kind's feature vectors. */
+  readonly columns: Int32Array;
+  /** Signals that each feature is made of: one, or two for a correlation. */
+  readonly signalsOf: readonly (readonly string[])[];
+  /** Windows to keep: the model's history, and as many as may still be amended. */
+  readonly keep: number;
+}
+
+/** All that judges one asset kind. */
+export interface Bench {
+  readonly kind: AssetKind;
+  readonly layout: string;
+  /** Values in a feature vector. */
+  readonly width: number;
+  readonly judges: readonly Judge[];
+}
+
+/**
+ * Matches models to the plant's asset kinds, by kind name. Kinds without models are left out.
+ * @throws ModelPackageError where a model is missing, judges other kinds, or wants a feature that the kind does not have
+ */
+export function benches(plant: Plant, packages: readonly ModelPackage[]): ReadonlyMap<string, Bench> {
+  const byName = new Map(packages.map((each) => [each.manifest.name, each]));
+  const result = new Map<string, Bench>();
+  for (const kind of plant.kinds.values()) {
+    if (kind.models.length === 0) continue;
+    const { names, layout } = new FeatureExtractor(kind);
+    const judges = kind.models.map((name) => {
+      const model = byName.get(name);
+      if (model === undefined) {
+        throw new ModelPackageError(packageDirectory(plant, name), undefined, `kind ${kind.name} of the plant file is judged by it, and it was not loaded`, 'add the package, or take it out of the plant file');
+      }
+      return judge(kind, names, model);
+    });
+    result.set(kind.name, { kind, layout, width: names.length, judges });
+  }
+  return result;
+}
+
+export function packageDirectory(plant: Plant, model: string): string {
+  return join(plant.directory, 'models', model);
+}
+
+function judge(kind: AssetKind, names: readonly string[], model: ModelPackage): Judge {
+  const { manifest } = model;
+  const file = join(model.directory, 'manifest.json');
+  if (!manifest.kinds.includes(kind.name)) {
+    throw new ModelPackageError(file, 'kinds', `the model judges ${manifest.kinds.join(', ')}, and the plant file has it judge ${kind.name}`, `train one for ${kind.name}, or take it out of kinds.${kind.name}.models of the plant file`);
+  }
+  const columns = manifest.input.features.map((feature, index) => {
+    const column = names.indexOf(feature);
+    if (column < 0) {
+      throw new ModelPackageError(file, `input.features.${index}`, `kind ${kind.name} has no feature ${feature}; ${suggestion(feature, names)}`, 'add its signal to the plant file, or train the model anew on the features that there are');
+    }
+    return column;
+  });
+  const { graceUs, hopUs } = kind.window;
+  return {
+    model,
+    id: `${manifest.name}@${manifest.version}`,
+    columns: Int32Array.from(columns),
+    signalsOf: manifest.input.features.map((feature) => feature.slice(0, feature.indexOf('.')).split('~')),
+    keep: manifest.input.history + Math.ceil(graceUs / hopUs) + 1,
+  };
+}

@@ -1,0 +1,33 @@
+import { InferenceScheduler, loadPackage, startOnnxEngine, type EngineLogger, type InferenceEngine, type ModelPackage } from '@millwright/models';
+import type { Plant } from '@millwright/plant';
+import { packageDirectory } from './judge.js';
+import type { InferenceModels } from './inference.processor.js';
+
+/** Settings of the inference service. */
+export interface InferenceSettings {
+  /** Inference threads; default: one less than there are cores, at least 1. */
+  readonly workers?: number;
+  /** Default: TensorRT or CUDA where installed, the CPU otherwise. */
+  readonly device?: 'cpu' | 'cuda' | 'tensorrt';
+}
+
+/** Models at work: close ends the engine. */
+export interface RunningModels extends InferenceModels {
+  readonly engine: InferenceEngine;
+  close(): Promise<void>;
+}
+
+/**
+ * Loads the packages that the plant's kinds name, from models/ beside the plant file, and starts the engine.
+ * @throws ModelPackageError, EngineError
+ */
+export async function startModels(plant: Plant, settings: InferenceSettings, logger: EngineLogger): Promise<RunningModels> {
+  const packages = await loadModels(plant);
+  const engine = await startOnnxEngine({ packages, logger, ...settings });
+  return { packages, engine, scheduler: new InferenceScheduler(engine), close: () => engine.close() };
+}
+
+function loadModels(plant: Plant): Promise<ModelPackage[]> {
+  const names = new Set([...plant.kinds.values()].flatMap(({ models }) => models));
+  return Promise.all([...names].map((name) => loadPackage(packageDirectory(plant, name))));
+}

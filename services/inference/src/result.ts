@@ -1,0 +1,60 @@
+import type { Contribution, Diagnosis, InferenceResult } from '@millwright/contracts';
+import type { Judge } from './judge.js';
+
+/** Most signals named as contributors. */
+const MOST_SIGNALS = 5;
+
+/** What is published is rounded to a millionth, well above the differences that another processor type may make. */
+const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
+
+type Judgement = Pick<InferenceResult, 'result' | 'contributions'>;
+
+/** Turns a model's outputs of one row into what is published of them. */
+export function judgement(judge: Judge, outputs: readonly Float32Array[]): Judgement {
+  const contributions = outputs[judge.model.outputs.findIndex(({ role }) => role === 'contributions')];
+  return { result: resultOf(judge, outputs), contributions: contributors(contributions, judge.signalsOf) };
+}
+
+function resultOf({ model }: Judge, outputs: readonly Float32Array[]): NonNullable<InferenceResult['result']> {
+  const { manifest } = model;
+  const output = (role: string): Float32Array => outputs[model.outputs.findIndex((each) => each.role === role)]!;
+  const number = (role: string): number => rounded(output(role)[0]!);
+  switch (manifest.task) {
+    case 'diagnosis':
+      return { $case: 'diagnosis', value: diagnosis(output('probabilities'), manifest.labels, manifest.normal) };
+    case 'regression': {
+      const { quantity, unit, coverage } = manifest;
+      return { $case: 'regression', value: { quantity, unit, coverage, value: number('value'), lower: number('lower'), upper: number('upper') } };
+    }
+    case 'anomaly':
+      return { $case: 'anomaly', value: { score: number('score'), limit: manifest.limit } };
+  }
+}
+
+function diagnosis(probabilities: Float32Array, labels: readonly string[], normal: string): Diagnosis {
+  let winner = 0;
+  for (let i = 1; i < labels.length; i++) if (probabilities[i]! > probabilities[winner]!) winner = i;
+  const label = labels[winner]!;
+  return {
+    label,
+    normal: label === normal,
+    confidence: rounded(probabilities[winner]!),
+    probabilities: labels.map((each, i) => ({ label: each, probability: rounded(probabilities[i]!) })),
+  };
+}
+
+/** Contributions of features added up by signal; a correlation counts half for either of its signals. */
+function contributors(byFeature: Float32Array | undefined, signalsOf: readonly (readonly string[])[]): Contribution[] {
+  if (byFeature === undefined) return [];
+  const bySignal = new Map<string, number>();
+  signalsOf.forEach((signals, feature) => {
+    for (const signal of signals) bySignal.set(signal, (bySignal.get(signal) ?? 0) + byFeature[feature]! / signals.length);
+  });
+  let total = 0;
+  for (const each of bySignal.values()) total += Math.abs(each);
+  if (total === 0) return [];
+  return [...bySignal]
+    .sort(([, a], [, b]) => Math.abs(b) - Math.abs(a))
+    .slice(0, MOST_SIGNALS)
+    .map(([signal, value]) => ({ signal, share: rounded(value / total) }));
+}
