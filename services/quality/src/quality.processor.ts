@@ -1,0 +1,130 @@
+import { FeatureVector, Finding, ProductionRecord, TOPICS, unpackFloat64 } from '@millwright/contracts';
+import type { Asset, AssetKind, ChartSpec, Plant } from '@millwright/plant';
+import { BaselineError, type MonitorBaseline } from '@millwright/quality';
+import { FeatureExtractor } from '@millwright/signal';
+import { PoisonRecordError, type Emission, type LogRecord, type Processor } from '@millwright/streams';
+import { judgeValue } from './charts.js';
+import { ProcessMonitor } from './process-monitor.js';
+import { judgeSilence } from './silence.js';
+import { STATE_VERSION, stateCodec } from './state-codec.js';
+import { initialState, type QualityState } from './state.js';
+
+export type QualityInput = { readonly features: FeatureVector } | { readonly production: ProductionRecord };
+
+/**
+ * Judges features and inspected characteristics by control charts, capability and multivariate monitoring; see
+ * Finding in quality.proto for what it publishes.
+ *
+ * A window that late data amended is judged again only by what has no memory (T², SPE, silence), and only where no later
+ * window has been judged. Control charts keep the first value: their later points were judged with it, and findings that
+ * have been acted on are not taken back.
+ *
+ * @param baselines by the name that the plant file gives them (kind.monitor.baseline)
+ * @throws BaselineError when a baseline is missing, or does not fit its kind
+ */
+export function createQualityProcessor(plant: Plant, baselines: ReadonlyMap<string, MonitorBaseline>): Processor<QualityInput, QualityState> {
+  const judges = new Map([...plant.kinds.values()].map((kind) => [kind.name, judgeOf(kind, baselines)]));
+
+  return {
+    name: 'quality',
+    inputs: [TOPICS.features.name, TOPICS.production.name],
+    outputs: [TOPICS.quality.name],
+    stateVersion: STATE_VERSION,
+    codec: stateCodec,
+    decode,
+    initial: initialState,
+    onRecord(message, state, context) {
+      const asset = plant.assets.get(context.key);
+      if (asset === undefined) {
+        throw new PoisonRecordError(`asset: ${context.key} is not in the plant file of ${plant.name}: add it there, or send it to the plant that has it`);
+      }
+      const judge = judges.get(asset.kind.name)!;
+      const findings = 'features' in message ? judgeFeatures(judge, asset, state, message.features) : judgeProduction(judge, asset, state, message.production);
+      return findings.map(emission);
+    },
+  };
+}
+
+/** Names of the values of feature vectors, and the id by which a vector refers to them. */
+interface Layout {
+  readonly id: string;
+  readonly names: readonly string[];
+}
+
+/** What the processor needs to judge assets of one kind, prepared once. */
+interface KindJudge {
+  readonly layout: Layout;
+  readonly featureCharts: readonly { readonly spec: ChartSpec; readonly position: number }[];
+  readonly characteristicCharts: ReadonlyMap<string, readonly ChartSpec[]>;
+  readonly monitor: ProcessMonitor | undefined;
+}
+
+function judgeOf(kind: AssetKind, baselines: ReadonlyMap<string, MonitorBaseline>): KindJudge {
+  const { layout: id, names } = new FeatureExtractor(kind);
+  const layout = { id, names };
+  const featureCharts = kind.charts.flatMap((spec) => ('feature' in spec.source ? [{ spec, position: positionOf(spec.source.feature, spec, kind, layout) }] : []));
+  const characteristicCharts = Map.groupBy(
+    kind.charts.filter((spec) => 'characteristic' in spec.source),
+    (spec) => (spec.source as { characteristic: string }).characteristic,
+  );
+  return { layout, featureCharts, characteristicCharts, monitor: monitorOf(kind, layout, baselines) };
+}
+
+function positionOf(feature: string, spec: ChartSpec, kind: AssetKind, layout: Layout): number {
+  const position = layout.names.indexOf(feature);
+  if (position < 0) throw new Error(`kinds.${kind.name}.charts.${spec.name}.feature: ${feature} is not among the features of ${kind.name}: name one that is`);
+  return position;
+}
+
+function monitorOf(kind: AssetKind, layout: Layout, baselines: ReadonlyMap<string, MonitorBaseline>): ProcessMonitor | undefined {
+  if (kind.monitor === undefined) return undefined;
+  const baseline = baselines.get(kind.monitor.baseline);
+  if (baseline === undefined) {
+    throw new BaselineError(`kind ${kind.name}: there is no baseline ${kind.monitor.baseline}: make it with \`millwright quality baseline\`, or take monitor out of the plant file`);
+  }
+  return new ProcessMonitor(baseline, kind.name, layout.names);
+}
+
+function decode(record: LogRecord): QualityInput {
+  return record.topic === TOPICS.features.name ? { features: FeatureVector.decode(record.value) } : { production: ProductionRecord.decode(record.value) };
+}
+
+function judgeFeatures(judge: KindJudge, asset: Asset, state: QualityState, vector: FeatureVector): Finding[] {
+  const { layout, monitor } = judge;
+  const values = vector.values.byteLength === layout.names.length * 8 ? unpackFloat64(vector.values) : undefined;
+  if (vector.layout !== layout.id || values === undefined) {
+    throw new PoisonRecordError(
+      `layout: ${vector.layout} with ${vector.values.byteLength / 8} values is not ${layout.id} of kind ${asset.kind.name} with ${layout.names.length}: run features and quality on the same plant file`,
+    );
+  }
+  const timeUs = vector.windowEndUs;
+  const findings: Finding[] = [];
+  if (vector.revision === 0) {
+    for (const { spec, position } of judge.featureCharts) findings.push(...judgeValue(asset, spec, state, values[position]!, timeUs));
+  }
+  if (timeUs >= state.newestWindowUs) {
+    state.newestWindowUs = timeUs;
+    findings.push(...(monitor?.judge(asset, state, values, timeUs, vector.revision) ?? []));
+    findings.push(...judgeSilence(asset, state, vector.silentSignals, timeUs, vector.revision));
+  } else {
+    monitor?.amend(state, values, timeUs);
+  }
+  return findings;
+}
+
+function judgeProduction(judge: KindJudge, asset: Asset, state: QualityState, record: ProductionRecord): Finding[] {
+  if (record.body?.$case !== 'inspection') return [];
+  const { characteristic, value } = record.body.value;
+  const specs = judge.characteristicCharts.get(characteristic) ?? [];
+  return specs.flatMap((spec) => judgeValue(asset, spec, state, value, record.timeUs));
+}
+
+function emission(finding: Finding): Emission {
+  return {
+    topic: TOPICS.quality.name,
+    key: finding.asset,
+    value: Finding.encode(finding).finish(),
+    timeMs: Math.floor(finding.timeUs / 1000),
+    schema: TOPICS.quality.schema,
+  };
+}
