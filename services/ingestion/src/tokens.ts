@@ -1,0 +1,2 @@
+/** Injection token of the Intake. */
+export const INTAKE = Symbol('Intake');
