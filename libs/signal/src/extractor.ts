@@ -138,6 +138,7 @@ class SignalPlan {
   keepSeries: boolean;
   /** Whether enough of `series` is there. */
   usable = false;
+  #offsetsUs = new Float64Array(0);
   readonly #spectrum: SpectrumFeatures | undefined;
   readonly #spectrumAt: number;
   readonly #envelope: EnvelopeFeatures | undefined;
@@ -167,7 +168,7 @@ class SignalPlan {
 
   /** Statistics and spectrum of the first `count` samples. */
   compute(samples: Float64Array, count: number, offsetsUs: Float64Array | undefined, out: Float64Array): void {
-    statistics(samples, count, offsetsUs ?? this.intervalUs, this.expected, out, this.at);
+    statistics(samples, count, offsetsUs ?? this.#regular(count), this.expected, out, this.at);
     if (!this.keepSeries) return;
     const present = offsetsUs === undefined ? this.#center(samples, count, out[this.at]!) : this.#arrange(samples, offsetsUs, out[this.at]!);
     this.usable = present > 0 && present >= (1 - MOST_MISSING) * this.expected;
@@ -181,6 +182,12 @@ class SignalPlan {
     if (this.#envelope === undefined) return;
     if (this.usable) this.#envelope.compute(this.series, this.expected, shaftHz, out, this.#envelopeAt);
     else out.fill(NaN, this.#envelopeAt, this.#envelopeAt + this.#envelope.names.length);
+  }
+
+  /** When samples without gaps were taken. Not less than `count` of them: a clock that runs fast gives more than expected. */
+  #regular(count: number): Float64Array {
+    if (this.#offsetsUs.length < count) this.#offsetsUs = Float64Array.from({ length: count }, (_, i) => i * this.intervalUs);
+    return this.#offsetsUs;
   }
 
   /** Fills `series` from samples without gaps; returns how many are there. */

@@ -7,7 +7,7 @@ const samples = (minLength: number) =>
 
 function stats(x: Float64Array): Record<(typeof STATISTICS)[number], number> {
   const out = new Float64Array(STATISTICS.length);
-  statistics(x, x.length, 1000, x.length, out, 0);
+  statistics(x, x.length, x.map((_, i) => 1000 * i), x.length, out, 0);
   return Object.fromEntries(STATISTICS.map((name, i) => [name, out[i]!])) as Record<(typeof STATISTICS)[number], number>;
 }
 

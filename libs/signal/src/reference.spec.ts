@@ -33,7 +33,7 @@ function expectClose(names: readonly string[], values: Float64Array, expected: N
 describe('statistics equal numpy and scipy', () => {
   it.each(Object.entries(reference.statistics))('%s', (_, { samples, interval_us, offsets_us, expected, values }) => {
     const out = new Float64Array(STATISTICS.length);
-    statistics(array(samples), samples.length, offsets_us ? array(offsets_us) : interval_us, expected, out, 0);
+    statistics(array(samples), samples.length, offsets_us ? array(offsets_us) : Float64Array.from(samples, (_, i) => i * interval_us), expected, out, 0);
     expectClose(STATISTICS, out, values);
   });
 });

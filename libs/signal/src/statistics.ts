@@ -18,11 +18,9 @@ const RESOLUTION = 1e-15;
  * With no finite sample everything is NaN but missing_ratio. Two passes: the first finds the mean, the second the central
  * moments, corrected for the rounding of the mean (Chan, Golub, LeVeque 1983), so that a large offset costs no accuracy.
  *
- * @param times sample i was taken at times[i] microseconds, or, where it is a number, at i * times
+ * @param offsetsUs when each sample was taken, microseconds since the start of the window
  */
-export function statistics(samples: Float64Array, count: number, times: Float64Array | number, expected: number, out: Float64Array, at: number): void {
-  const offsets = typeof times === 'number' ? undefined : times;
-  const interval = typeof times === 'number' ? times : 0;
+export function statistics(samples: Float64Array, count: number, offsetsUs: Float64Array, expected: number, out: Float64Array, at: number): void {
   let n = 0;
   let sum = 0;
   let timeSum = 0;
@@ -33,7 +31,7 @@ export function statistics(samples: Float64Array, count: number, times: Float64A
     if (x - x !== 0) continue;
     n++;
     sum += x;
-    timeSum += offsets === undefined ? i : offsets[i]!;
+    timeSum += offsetsUs[i]!;
     if (x < min) min = x;
     if (x > max) max = x;
   }
@@ -54,7 +52,7 @@ export function statistics(samples: Float64Array, count: number, times: Float64A
     const x = samples[i]!;
     if (x - x !== 0) continue;
     const d = x - guess;
-    const t = (offsets === undefined ? i : offsets[i]!) - meanTime;
+    const t = offsetsUs[i]! - meanTime;
     const dd = d * d;
     s1 += d;
     s2 += dd;
@@ -73,7 +71,6 @@ export function statistics(samples: Float64Array, count: number, times: Float64A
   const rms = Math.sqrt(mean * mean + m2);
   const peak = Math.max(-min, max);
   const constant = min === max || m2 <= (RESOLUTION * mean) ** 2;
-  const perSecond = 1e6 / (offsets === undefined ? interval : 1);
   out[at] = mean;
   out[at + 1] = Math.sqrt(m2);
   out[at + 2] = rms;
@@ -82,6 +79,6 @@ export function statistics(samples: Float64Array, count: number, times: Float64A
   out[at + 5] = rms > 0 ? peak / rms : NaN;
   out[at + 6] = constant ? NaN : m3 / (m2 * Math.sqrt(m2));
   out[at + 7] = constant ? NaN : m4 / (m2 * m2) - 3;
-  out[at + 8] = timeSquares > 0 ? (timeProduct / timeSquares) * perSecond : NaN;
+  out[at + 8] = timeSquares > 0 ? (timeProduct / timeSquares) * 1e6 : NaN;
   out[at + 9] = Math.max(0, 1 - n / expected);
 }
