@@ -9,11 +9,12 @@ export interface Scaler {
 }
 
 /**
- * Fits it: mean and standard deviation over the values that are there, and the mean for those that are not.
+ * Fits it: mean and standard deviation over the values that are there, and the mean for those that are not. Fitted on
+ * normal operation, a scaled value counts the normal deviations from normal, however wild the faults are.
  * A feature that never varies gets std 1, so that it stays 0 in training and large where it moves later.
  */
-export function fitScaler(train: Dataset, clip: number): Scaler {
-  const width = train.features.length;
+export function fitScaler(data: Dataset, clip: number): Scaler {
+  const width = data.features.length;
   const mean = new Float64Array(width);
   const std = new Float64Array(width);
   for (let column = 0; column < width; column++) {
@@ -21,8 +22,8 @@ export function fitScaler(train: Dataset, clip: number): Scaler {
     let count = 0;
     let average = 0;
     let squares = 0;
-    for (let i = column; i < train.values.length; i += width) {
-      const value = train.values[i]!;
+    for (let i = column; i < data.values.length; i += width) {
+      const value = data.values[i]!;
       if (Number.isNaN(value)) continue;
       count++;
       const step = value - average;

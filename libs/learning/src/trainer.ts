@@ -22,9 +22,7 @@ export interface TrainingOptions {
   readonly learningRate: number;
   /** Decoupled weight decay (AdamW). */
   readonly weightDecay: number;
-  /** Share of inputs set to zero at random in each step (dropout on the input layer); 0 for none. */
-  readonly inputDropout: number;
-  /** Standard deviation of noise added to the scaled inputs in each step; 0 for none. */
+  /** Standard deviation of noise added to the scaled inputs in each step, against learning single rows by heart; 0 for none. */
   readonly inputNoise: number;
   /** Probability mass spread over all classes (label smoothing); 0 for none. */
   readonly labelSmoothing: number;
@@ -166,7 +164,6 @@ export function trainClassifier(train: Examples, validation: Examples, options: 
       const rows = order.subarray(step * batch, Math.min(train.rows, (step + 1) * batch));
       rows.forEach((row, index) => inputs.set(train.inputs.subarray(row * features, (row + 1) * features), index * features));
       if (options.inputNoise > 0) for (let i = 0; i < rows.length * features; i++) inputs[i]! += options.inputNoise * random.normal();
-      drop(inputs.subarray(0, rows.length * features), options.inputDropout, random);
       layers.forEach((layer, index) => {
         layer.forward(index === 0 ? inputs : layers[index - 1]!.activations, rows.length, index < layers.length - 1);
       });
@@ -193,13 +190,6 @@ function rowWeights(classes: Int32Array, wanted: readonly number[]): Float64Arra
   for (const each of classes) rows[each]!++;
   const total = wanted.reduce((sum, weight, each) => sum + (rows[each]! > 0 ? weight : 0), 0);
   return rows.map((n, each) => (n > 0 ? (wanted[each]! * classes.length) / (total * n) : 0));
-}
-
-/** Sets a share of the values to zero and scales the others up, so that the expectation stays. */
-function drop(values: Float32Array, share: number, random: Random): void {
-  if (share === 0) return;
-  const kept = 1 / (1 - share);
-  for (let i = 0; i < values.length; i++) values[i] = random.uniform() < share ? 0 : values[i]! * kept;
 }
 
 /** Writes the derivative of the mean weighted cross-entropy by score into the last layer's deltas. */

@@ -171,7 +171,7 @@ export class InferenceScheduler {
           this.#timer ??= setTimeout(() => {
             this.#timer = undefined;
             this.#pump();
-          }, wait);
+          }, wait).unref();
           return;
         }
       }
