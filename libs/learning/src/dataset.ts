@@ -77,23 +77,27 @@ export function splitByRun(data: Dataset, validationRuns: ReadonlySet<number>): 
   };
 }
 
-/**
- * Within each run, the last `share` of the rows go to validation, and the `gap` rows before them to neither side, since
- * overlapping windows would let validation see training data.
- */
-export function splitByTime(data: Dataset, share: number, gap: number): Split {
-  const ofRun = new Map<number, number[]>();
-  for (let row = 0; row < data.rows; row++) {
-    const rows = ofRun.get(data.runs[row]!);
-    if (rows === undefined) ofRun.set(data.runs[row]!, [row]);
-    else rows.push(row);
-  }
+export interface Blocks {
+  /** Rows of a run from the beginning of one held block to the beginning of the next. */
+  readonly period: number;
+  /** Rows of each block that go to validation: the last ones of the period. */
+  readonly held: number;
+  /** Rows on either side of a held block that go to neither, since overlapping windows would let validation see training data. */
+  readonly gap: number;
+}
+
+/** Takes blocks of time out of every run for validation, all along it, since a run may change as it goes on. */
+export function splitByBlocks(data: Dataset, { period, held, gap }: Blocks): Split {
   const train: number[] = [];
   const validation: number[] = [];
-  for (const rows of ofRun.values()) {
-    const border = rows.length - Math.round(rows.length * share);
-    train.push(...rows.slice(0, Math.max(0, border - gap)));
-    validation.push(...rows.slice(border));
+  const positions = new Map<number, number>();
+  for (let row = 0; row < data.rows; row++) {
+    const run = data.runs[row]!;
+    const position = positions.get(run) ?? 0;
+    positions.set(run, position + 1);
+    const phase = position % period;
+    if (phase >= period - held) validation.push(row);
+    else if (phase < period - held - gap && (position < period || phase >= gap)) train.push(row);
   }
   return { train: subset(data, train), validation: subset(data, validation) };
 }

@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { InferenceResult, type FeatureVector } from '@millwright/contracts';
+import { Random } from '@millwright/learning';
+import { InferenceScheduler, type ModelPackage } from '@millwright/models';
+import type { Plant } from '@millwright/plant';
+import { PoisonRecordError } from '@millwright/streams';
+import { createInferenceProcessor } from './inference.processor.js';
+import { startModels, type RunningModels } from './models.js';
+import type { InferenceState } from './state-codec.js';
+import { contextOf, features, KIND, recordOf, toyPlant, vector } from './testing/fixtures.js';
+
+const silent = { info: (): void => undefined, warn: (): void => undefined };
+
+let plant: Plant;
+let remove: () => Promise<void>;
+let models: RunningModels;
+
+beforeAll(async () => {
+  ({ plant, remove } = await toyPlant());
+  models = await startModels(plant, { workers: 2 }, silent);
+});
+afterAll(async () => {
+  await models.close();
+  await remove();
+});
+
+/** Gives vectors to the processor, `together` of them under way at a time; resolves to what it published, in order. */
+async function play(vectors: readonly FeatureVector[], together: number, restartAt = -1): Promise<Uint8Array[]> {
+  const processor = createInferenceProcessor(plant, models);
+  let states = new Map<string, InferenceState>();
+  const published: Uint8Array[] = [];
+  for (let from = 0; from < vectors.length; from += together) {
+    const answers = vectors.slice(from, from + together).map((message, i) => {
+      if (from + i === restartAt) states = new Map([...states].map(([key, state]) => [key, processor.codec.decode(processor.codec.encode(state), processor.stateVersion)]));
+      const state = states.get(message.asset) ?? processor.initial(message.asset);
+      states.set(message.asset, state);
+      const record = recordOf(message, from + i);
+      return processor.onRecord(processor.decode(record), state, contextOf(message.asset), record);
+    });
+    for (const emissions of await Promise.all(answers)) published.push(...emissions.map(({ value }) => value));
+  }
+  return published;
+}
+
+const results = async (vectors: readonly FeatureVector[]): Promise<InferenceResult[]> => (await play(vectors, 1)).map((value) => InferenceResult.decode(value));
+const lives = (all: readonly InferenceResult[]): (number | undefined)[] => all.filter(({ model }) => model === 'toy-life').map(({ result }) => (result?.$case === 'regression' ? result.value.value : undefined));
+const speed = (k: number, value: number, changes: Partial<FeatureVector> = {}): FeatureVector => vector('P1', k, features({ 'speed.mean': value }), changes);
+
+describe('inference processor', () => {
+  it('publishes the same bytes however windows were batched, interleaved and restarted', async () => {
+    const random = new Random(11);
+    const vectors: FeatureVector[] = [];
+    for (let k = 0; k < 60; k++) {
+      for (const asset of ['P1', 'P2', 'P3']) {
+        const values = features({ 'speed.mean': 3 * random.normal(), 'heat.mean': random.uniform() < 0.1 ? NaN : random.normal(), 'heat.std': random.uniform() });
+        vectors.push(vector(asset, k, values, random.uniform() < 0.05 ? { missingRatio: 1 } : {}));
+        if (random.uniform() < 0.1 && k > 0) vectors.push(vector(asset, k - 1, features({ 'speed.mean': random.normal() }), { revision: 1 }));
+      }
+    }
+    const one = await play(vectors, 1);
+    expect(one.length).toBeGreaterThan(300);
+    expect(await play(vectors, 50)).toEqual(one);
+    expect(await play(vectors, 7, 90)).toEqual(one);
+    const ofOne = (values: readonly Uint8Array[]): Uint8Array[] => values.filter((value) => InferenceResult.decode(value).asset === 'P2');
+    expect(await play(vectors.filter(({ asset }) => asset === 'P2'), 13)).toEqual(ofOne(one));
+  });
+
+  it('says which class, how surely, and which signals it was', async () => {
+    const [result] = await results([vector('P1', 4, features({ 'speed.mean': 5, 'speed~heat.xcorr': 0.5 }), { revision: 2 })]);
+    expect(result).toMatchObject({ asset: 'P1', kind: 'pump', windowStartUs: 40e6, windowEndUs: 50e6, revision: 2, model: 'toy-diagnosis', modelVersion: '1.2.3' });
+    const diagnosis = result!.result?.$case === 'diagnosis' ? result!.result.value : undefined;
+    expect(diagnosis!.probabilities.map(({ label }) => label)).toEqual(['fine', 'worn', 'loose']);
+    const total = diagnosis!.probabilities.reduce((sum, { probability }) => sum + probability, 0);
+    expect(total).toBeCloseTo(1, 5);
+    const most = diagnosis!.probabilities.reduce((a, b) => (a.probability > b.probability ? a : b));
+    expect(diagnosis).toMatchObject({ label: most.label, confidence: most.probability, normal: most.label === 'fine' });
+    // Only speed deviates, and the correlation, which counts half for either signal.
+    expect(result!.contributions.map(({ signal }) => signal)).toEqual(['speed', 'heat']);
+    expect(result!.contributions.reduce((sum, { share }) => sum + Math.abs(share), 0)).toBeCloseTo(1, 5);
+  });
+
+  it('looks back over the history that a model asks for, and has no judgement before it is there', async () => {
+    const all = await results([speed(0, 1), speed(1, 2), speed(2, 6), speed(3, 7)]);
+    expect(lives(all)).toEqual([3, 5]);
+    const last = all.filter(({ model }) => model === 'toy-anomaly').at(-1);
+    expect(last!.result).toEqual({ $case: 'anomaly', value: { score: 5.5, limit: 3 } });
+    expect(all.filter(({ model }) => model === 'toy-diagnosis')).toHaveLength(4);
+  });
+
+  it('judges an amended window again, in its place', async () => {
+    const all = await results([speed(0, 1), speed(1, 2), speed(2, 6), speed(3, 7), speed(2, 9, { revision: 1 }), speed(4, 2)]);
+    expect(lives(all)).toEqual([3, 5, 4, 6]);
+    expect(all.filter(({ model }) => model === 'toy-life').map(({ windowStartUs, revision }) => [windowStartUs / 10e6, revision])).toEqual([[2, 0], [3, 0], [2, 1], [4, 0]]);
+  });
+
+  it('ends the history at an empty window and at a gap, and has no judgement of an empty one', async () => {
+    const empty = speed(3, NaN, { missingRatio: 1, silentSignals: ['speed', 'heat'] });
+    expect(lives(await results([speed(0, 1), speed(1, 2), speed(2, 6), empty, speed(4, 1), speed(5, 1), speed(6, 1)]))).toEqual([3, 1]);
+    expect(await results([empty])).toEqual([]);
+    expect(lives(await results([speed(0, 1), speed(1, 2), speed(3, 6), speed(4, 6), speed(5, 6)]))).toEqual([6]);
+  });
+
+  it('takes missing values as the model imputes them', async () => {
+    const [missing] = await results([vector('P1', 0, features({ 'speed.mean': 2, 'heat.mean': NaN }), { silentSignals: ['heat'], missingRatio: 0.5 })]);
+    const [imputed] = await results([vector('P1', 0, features({ 'speed.mean': 2, 'heat.mean': 0 }))]);
+    expect(missing!.result).toEqual(imputed!.result);
+  });
+
+  it('refuses features of another layout, as poison', async () => {
+    const processor = createInferenceProcessor(plant, models);
+    const message = speed(0, 1, { layout: 'other' });
+    expect(() => processor.onRecord(message, processor.initial('P1'), contextOf('P1'), recordOf(message))).toThrow(PoisonRecordError);
+    const short = { ...speed(0, 1), values: new Uint8Array(8) };
+    expect(() => processor.onRecord(short, processor.initial('P1'), contextOf('P1'), recordOf(short))).toThrow(/8 bytes of values/);
+    expect(() => processor.codec.decode(new Uint8Array(8), 99)).toThrow(/version 99 is not 1/);
+  });
+});
+
+describe('models and plant that do not fit', () => {
+  const start = (change: (model: ModelPackage) => ModelPackage, kind = KIND): (() => unknown) => {
+    const packages = models.packages.map((each) => (each.manifest.name === 'toy-diagnosis' ? change(each) : each));
+    return () => createInferenceProcessor({ ...plant, kinds: new Map([[kind.name, kind]]) }, { packages, scheduler: new InferenceScheduler(models.engine) });
+  };
+  const altered = (model: ModelPackage, changes: object): ModelPackage => ({ ...model, manifest: { ...model.manifest, ...changes } });
+
+  it('names model, feature and remedy where a feature is unknown', () => {
+    const change = (model: ModelPackage): ModelPackage => altered(model, { input: { ...model.manifest.input, features: ['speed.mean', 'heat.meen', 'speed~heat.xcorr', 'heat.std'] } });
+    expect(start(change)).toThrow(/toy-diagnosis\/manifest\.json, field input\.features\.1: kind pump has no feature heat\.meen; .*heat\.mean.*; add its signal to the plant file, or train the model anew/);
+  });
+
+  it('names a model that judges other kinds, and one that is not there', () => {
+    expect(start((model) => altered(model, { kinds: ['fan'] }))).toThrow(/field kinds: the model judges fan, and the plant file has it judge pump/);
+    expect(start((model) => model, { ...KIND, models: ['nobody'] })).toThrow(/models\/nobody: kind pump of the plant file is judged by it, and it was not loaded/);
+  });
+});
