@@ -3,6 +3,9 @@ import { ReplayError } from './error.js';
 import { readLines } from './lines.js';
 import type { Table, TableRow } from './table.js';
 
+/** A file of a line per signal has to be in memory before its first row is whole. */
+const LARGEST_TRANSPOSED = 64 * 1024 * 1024;
+
 /** Cells are separated by this; undefined: by any white space. */
 type Separator = ',' | ';' | '\t' | undefined;
 
@@ -74,6 +77,9 @@ async function transposed(file: string, read: Line[], lines: AsyncGenerator<Line
     const next = await lines.next();
     if (next.done === true) break;
     read.push(...next.value);
+    if (read.reduce((size, { text }) => size + text.length, 0) > LARGEST_TRANSPOSED) {
+      throw new ReplayError(file, 'has no header and a line per signal, and is over 64 MiB; write it with a line per row', read[0]!.at);
+    }
   }
   const shape = widths.length === 0 ? 'this plant file names no columns (replay.columns)' : `the plant file names ${widths.join(' or ')} columns (replay.columns)`;
   if (!widths.includes(read.length)) {
