@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { loadPlant, parsePlant, PlantFileError } from './index.js';
 
@@ -90,6 +91,19 @@ describe('a good plant file', () => {
     expect(pump.charts[0]).toEqual({ name: 'temperature', type: 'i-mr', source: { feature: 'temperature.mean' }, subgroup: 1, baseline: 25, rules: [1, 2, 3, 4] });
     expect(plant.replay!.columns).toEqual(['vibration', 'speed', 'temperature']);
     expect(plant.replay!.startUs).toBe(Date.UTC(2026, 0, 5, 6) * 1000);
+  });
+});
+
+describe('what ships', () => {
+  const root = new URL('../../../', import.meta.url).pathname;
+
+  it.each(['demo', 'tep'])('plants/%s/plant.yaml is good', (name) => {
+    expect(loadPlant(`${root}plants/${name}/plant.yaml`).name).toBe(name);
+  });
+
+  it('the example in docs/plant-file.md is good', () => {
+    const example = /```yaml\n([\s\S]*?)```/.exec(readFileSync(`${root}docs/plant-file.md`, 'utf8'))![1]!;
+    expect([...parsePlant(example, 'docs/plant-file.md').assets.keys()]).toEqual(['P-101']);
   });
 });
 
