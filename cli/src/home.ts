@@ -1,0 +1,36 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadPlant, type Plant } from '@millwright/plant';
+import { choosePlant } from '@millwright/replay';
+import { UsageError } from './usage-error.js';
+
+/** Folder of the checkout. */
+export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+/** Folder for what runs leave behind: `MILLWRIGHT_HOME`, or .millwright in the checkout. */
+export const home = (): string => resolve(process.env['MILLWRIGHT_HOME'] ?? join(ROOT, '.millwright'));
+
+const shippedPlants = (): string[] => readdirSync(join(ROOT, 'plants')).filter((name) => existsSync(join(ROOT, 'plants', name, 'plant.yaml')));
+
+const shippedPath = (name: string): string => join(ROOT, 'plants', name, 'plant.yaml');
+
+/** Path of a plant file: a path, a folder with a plant.yaml, or the name of a shipped plant. */
+export function plantPath(given: string): string {
+  if (existsSync(join(given, 'plant.yaml'))) return resolve(given, 'plant.yaml');
+  if (existsSync(given)) return resolve(given);
+  if (shippedPlants().includes(given)) return shippedPath(given);
+  throw new UsageError(`There is no plant file ${given}: give the path of a plant.yaml, or one of the shipped plants (${shippedPlants().join(', ')}).`);
+}
+
+/** The plant that is meant: the one named, the shipped one whose signals the file holds, or the simulated demo plant. */
+export async function findPlant(given: string | undefined, replayFile: string | undefined): Promise<{ plant: Plant; path: string }> {
+  if (given !== undefined) {
+    const path = plantPath(given);
+    return { plant: loadPlant(path), path };
+  }
+  if (replayFile === undefined) return { plant: loadPlant(shippedPath('demo')), path: shippedPath('demo') };
+  const plants = shippedPlants().map((name) => ({ plant: loadPlant(shippedPath(name)), path: shippedPath(name) }));
+  const chosen = await choosePlant(replayFile, plants.map(({ plant }) => plant));
+  return plants.find(({ plant }) => plant === chosen)!;
+}

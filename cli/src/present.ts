@@ -1,0 +1,62 @@
+import type { Source } from '@millwright/contracts';
+import { statusLine, type PipelineMeter } from '@millwright/liveview';
+import type { Plant } from '@millwright/plant';
+import type { Line } from './line.js';
+import type { RefusalReporter } from './refusals.js';
+import type { RunOptions } from './run-options.js';
+import { runSession } from './session.js';
+
+const LINE_EVERY_MS = 3_000;
+
+export interface Presentation {
+  readonly options: RunOptions;
+  readonly plant: Plant;
+  readonly source: Source;
+  readonly line: Line;
+  readonly meter: PipelineMeter;
+  readonly refusals: RefusalReporter;
+  readonly persist?: () => void;
+}
+
+/** Runs a session and shows it: a live view on a terminal, a line every few seconds elsewhere, one JSON line at the end when asked. Returns the exit code. */
+export async function present({ options, source, line, meter, refusals, persist }: Presentation): Promise<number> {
+  await meter.attach(line.log);
+  const stop = new AbortController();
+  const onSignal = (): void => {
+    // A second signal ends at once.
+    if (stop.signal.aborted) process.exit(130);
+    stop.abort();
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  const timer = options.for === undefined ? undefined : setTimeout(() => stop.abort(), options.for * 1000);
+  const view = show(line, meter);
+  try {
+    const { summary, problem } = await runSession({ line, source, meter, speed: options.speed, signal: stop.signal, ...(persist === undefined ? {} : { persist }) });
+    view.stop();
+    for (const sentence of refusals.lines) process.stderr.write(`${sentence}\n`);
+    if (problem !== undefined) process.stderr.write(`${problem}\n`);
+    if (options.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+    return problem === undefined && summary.lost === 0 && summary.duplicated === 0 ? 0 : 1;
+  } finally {
+    view.stop();
+    clearTimeout(timer);
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    await meter.close();
+  }
+}
+
+function show(line: Line, meter: PipelineMeter): { stop(): void } {
+  for (const address of line.addresses) process.stderr.write(`${address}\n`);
+  const print = (): void => {
+    process.stderr.write(`${statusLine(meter)}\n`);
+  };
+  const timer = setInterval(print, LINE_EVERY_MS);
+  let running = true;
+  return {
+    stop() {
+      if (running) print();
+      running = false;
+      clearInterval(timer);
+    },
+  };
+}

@@ -1,0 +1,36 @@
+import { createLogger, startTelemetry } from '@millwright/observability';
+import { loadPlant, PlantFileError } from '@millwright/plant';
+import { ingestionEnvironment } from '@millwright/service-ingestion';
+import { ConfigError, EXIT, readEnvironment, shellEnvironment, superviseProcess } from '@millwright/shell';
+import { z } from 'zod';
+import { startStandalone } from './standalone.js';
+
+/** What standalone needs besides what every service does. */
+const environment = z
+  .object({ MILLWRIGHT_LOG_FILE: z.string({ error: 'give the path of the event log file; it is made where it is not there' }).min(1) })
+  .transform((env) => ({ file: env.MILLWRIGHT_LOG_FILE }));
+
+/** A gateway's process: no source of its own, data comes over gRPC. */
+async function main(): Promise<void> {
+  const { config, ingestion, own } = readEnvironment({ config: shellEnvironment, ingestion: ingestionEnvironment, own: environment }, process.env);
+  const plant = loadPlant(config.plantPath);
+  const logger = createLogger({ service: 'standalone', level: config.logLevel });
+  const telemetry = await startTelemetry({
+    service: 'millwright-standalone',
+    version: '0.1.0',
+    instance: config.instance,
+    sampleRatio: config.sampleRatio,
+    ...(config.otlpEndpoint === undefined ? {} : { otlpEndpoint: config.otlpEndpoint }),
+  });
+  const standalone = await startStandalone({ plant, file: own.file, config, ingestion, logger, telemetry });
+  superviseProcess(logger, async () => {
+    await standalone.close();
+    await telemetry.shutdown();
+  });
+}
+
+main().catch((error: unknown) => {
+  const people = error instanceof ConfigError || error instanceof PlantFileError;
+  process.stderr.write(`${people ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exit(people ? EXIT.badInput : EXIT.failed);
+});
