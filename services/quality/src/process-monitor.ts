@@ -1,6 +1,7 @@
 import { ChartType, FindingKind, type Finding, type SignalShare } from '@millwright/contracts';
 import type { Asset } from '@millwright/plant';
 import { BaselineError, Monitor, type MonitorBaseline } from '@millwright/quality';
+import { FeatureSelection, signalsOf } from './feature-selection.js';
 import { finding, short } from './findings.js';
 import { keep, type QualityState, type StatisticTrack } from './state.js';
 
@@ -18,8 +19,8 @@ export function statistics(baseline: MonitorBaseline): readonly { name: 't2' | '
 /** Multivariate monitoring of the assets of one kind: T² and SPE of each window of features. */
 export class ProcessMonitor {
   private readonly monitor: Monitor;
-  /** Where each feature of the baseline stands in a feature vector, and the signals that it is made of. */
-  private readonly positions: readonly number[];
+  private readonly selection: FeatureSelection;
+  /** The signals that each feature of the baseline is made of. */
   private readonly signals: readonly (readonly string[])[];
 
   /**
@@ -31,11 +32,9 @@ export class ProcessMonitor {
     kind: string,
     layout: readonly string[],
   ) {
-    this.positions = baseline.features.map((name) => {
-      const position = layout.indexOf(name);
-      if (position < 0) throw new BaselineError(`baseline of kind ${kind}: ${name} is not among its features: make it again with \`millwright quality baseline\``);
-      return position;
-    });
+    const unknown = baseline.features.find((feature) => !layout.includes(feature));
+    if (unknown !== undefined) throw new BaselineError(`baseline of kind ${kind}: ${unknown} is not among its features: make it again with \`millwright quality baseline\``);
+    this.selection = new FeatureSelection(layout, baseline.features);
     this.signals = baseline.features.map(signalsOf);
     this.monitor = new Monitor(baseline);
   }
@@ -81,7 +80,7 @@ export class ProcessMonitor {
   }
 
   private score(values: Float64Array): ReturnType<Monitor['evaluate']> {
-    return this.monitor.evaluate(Float64Array.from(this.positions, (position) => values[position]!));
+    return this.monitor.evaluate(this.selection.select(values));
   }
 
   /** Contributions of features added up by signal, as shares of the whole; one of two signals is shared by both. */
@@ -104,9 +103,4 @@ export class ProcessMonitor {
 function replacePoint(track: StatisticTrack, timeUs: number, value: number): void {
   const point = track.points.find((candidate) => candidate.timeUs === timeUs);
   if (point) point.value = value;
-}
-
-/** "temperature.mean" is of temperature, "pressure~flow.xcorr" of pressure and flow. */
-function signalsOf(feature: string): string[] {
-  return feature.slice(0, feature.lastIndexOf('.')).split('~');
 }

@@ -51,11 +51,14 @@ interface Window {
   readonly flow?: number;
   readonly revision?: number;
   readonly silent?: readonly string[];
+  /** Share of the temperature's samples that is missing. */
+  readonly missing?: number;
 }
 
-function window({ end, temperature = 50, pressure = 100, flow = 20, revision = 0, silent = [] }: Window): LogRecord {
+function window({ end, temperature = 50, pressure = 100, flow = 20, revision = 0, silent = [], missing = 0 }: Window): LogRecord {
   const values = new Float64Array(names.length).fill(NaN);
   [temperature, pressure, flow].forEach((value, i) => (values[names.indexOf(NAMES[i]!)] = value));
+  values[names.indexOf('temperature.missing_ratio')] = missing;
   const vector = FeatureVector.fromPartial({ asset: 'U-1', kind: 'unit', windowStartUs: (end - 10) * 1e6, windowEndUs: end * 1e6, revision, layout, values: packFloat64(values), silentSignals: [...silent] });
   return record(TOPICS.features.name, TOPICS.features.schema, FeatureVector.encode(vector).finish(), end);
 }
@@ -116,6 +119,14 @@ describe('quality processor', () => {
   it('passes over windows without the feature', () => {
     const gap = window({ end: 55, temperature: NaN });
     expect(ofChart(run([...phaseOne, gap, window({ end: 60, temperature: 57 })]).findings, 'U-1/temperature')).toHaveLength(1);
+  });
+
+  it('passes over windows in which too much of the signal is missing', () => {
+    const partial = window({ end: 60, temperature: 90, missing: 0.3 });
+    const { findings } = run([...phaseOne, partial]);
+    expect(ofChart(findings, 'U-1/temperature')).toEqual([]);
+    expect(ofChart(findings, 'U-1/t2')).toEqual([]);
+    expect(ofChart(run([...phaseOne, window({ end: 60, temperature: 90, missing: 0.2 })]).findings, 'U-1/temperature')).toHaveLength(1);
   });
 
   it('keeps the first value of an amended window in charts, which later points were judged with', () => {

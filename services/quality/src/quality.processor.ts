@@ -4,6 +4,7 @@ import { BaselineError, type MonitorBaseline } from '@millwright/quality';
 import { FeatureExtractor } from '@millwright/signal';
 import { PoisonRecordError, type Emission, type LogRecord, type Processor } from '@millwright/streams';
 import { judgeValue } from './charts.js';
+import { FeatureSelection } from './feature-selection.js';
 import { ProcessMonitor } from './process-monitor.js';
 import { judgeSilence } from './silence.js';
 import { STATE_VERSION, stateCodec } from './state-codec.js';
@@ -54,7 +55,9 @@ interface Layout {
 /** What the processor needs to judge assets of one kind, prepared once. */
 interface KindJudge {
   readonly layout: Layout;
-  readonly featureCharts: readonly { readonly spec: ChartSpec; readonly position: number }[];
+  readonly featureCharts: readonly ChartSpec[];
+  /** Takes the values of featureCharts, in their order, out of a feature vector. */
+  readonly chartFeatures: FeatureSelection;
   readonly characteristicCharts: ReadonlyMap<string, readonly ChartSpec[]>;
   readonly monitor: ProcessMonitor | undefined;
 }
@@ -62,18 +65,15 @@ interface KindJudge {
 function judgeOf(kind: AssetKind, baselines: ReadonlyMap<string, MonitorBaseline>): KindJudge {
   const { layout: id, names } = new FeatureExtractor(kind);
   const layout = { id, names };
-  const featureCharts = kind.charts.flatMap((spec) => ('feature' in spec.source ? [{ spec, position: positionOf(spec.source.feature, spec, kind, layout) }] : []));
+  const featureCharts = kind.charts.filter((spec) => 'feature' in spec.source);
+  const features = featureCharts.map((spec) => (spec.source as { feature: string }).feature);
+  const unknown = features.findIndex((feature) => !names.includes(feature));
+  if (unknown >= 0) throw new Error(`kinds.${kind.name}.charts.${featureCharts[unknown]!.name}.feature: ${features[unknown]} is not among the features of ${kind.name}: name one that is`);
   const characteristicCharts = Map.groupBy(
     kind.charts.filter((spec) => 'characteristic' in spec.source),
     (spec) => (spec.source as { characteristic: string }).characteristic,
   );
-  return { layout, featureCharts, characteristicCharts, monitor: monitorOf(kind, layout, baselines) };
-}
-
-function positionOf(feature: string, spec: ChartSpec, kind: AssetKind, layout: Layout): number {
-  const position = layout.names.indexOf(feature);
-  if (position < 0) throw new Error(`kinds.${kind.name}.charts.${spec.name}.feature: ${feature} is not among the features of ${kind.name}: name one that is`);
-  return position;
+  return { layout, featureCharts, chartFeatures: new FeatureSelection(names, features), characteristicCharts, monitor: monitorOf(kind, layout, baselines) };
 }
 
 function monitorOf(kind: AssetKind, layout: Layout, baselines: ReadonlyMap<string, MonitorBaseline>): ProcessMonitor | undefined {
@@ -100,7 +100,8 @@ function judgeFeatures(judge: KindJudge, asset: Asset, state: QualityState, vect
   const timeUs = vector.windowEndUs;
   const findings: Finding[] = [];
   if (vector.revision === 0) {
-    for (const { spec, position } of judge.featureCharts) findings.push(...judgeValue(asset, spec, state, values[position]!, timeUs));
+    const selected = judge.chartFeatures.select(values);
+    judge.featureCharts.forEach((spec, i) => findings.push(...judgeValue(asset, spec, state, selected[i]!, timeUs)));
   }
   if (timeUs >= state.newestWindowUs) {
     state.newestWindowUs = timeUs;
