@@ -9,3 +9,6 @@ export { SequenceTracker, type SequenceSnapshot } from './sequence-tracker.js';
 export { openEmbeddedLog, type EmbeddedLog, type EmbeddedLogOptions } from './embedded/embedded-log.js';
 export { EmbeddedStateStore } from './embedded/embedded-state-store.js';
 export { MemoryStateStore } from './memory/memory-state-store.js';
+export { partitionFor } from './partition.js';
+export { openKafkaLog } from './kafka/kafka-log.js';
+export type { KafkaOptions } from './kafka/driver.js';

@@ -1,0 +1,68 @@
+import kafkajs, { type Cluster, type Kafka, type LogEntry } from 'kafkajs';
+import type { RuntimeLogger } from '../runtime.js';
+import { stopIdleTimer } from './idle-timer.js';
+
+/** How to reach a Kafka. */
+export interface KafkaOptions {
+  /** host:port of some brokers. */
+  readonly brokers: readonly string[];
+  /** Name that the broker's logs and quotas know this process by. */
+  readonly clientId: string;
+  readonly logger: RuntimeLogger;
+}
+
+/** Retries for about half a minute, which a broker's restart takes less than. */
+export const PATIENT = { initialRetryTime: 50, maxRetryTime: 1_000, retries: 30 };
+/** Retries from a few milliseconds on: the broker is often still ending the last transaction when the next begins. */
+export const TRANSACTIONAL = { initialRetryTime: 5, maxRetryTime: 200, retries: 60 };
+
+/** kafkajs as Millwright uses it. */
+export function openDriver(options: KafkaOptions): Kafka {
+  stopIdleTimer();
+  return new kafkajs.Kafka({
+    brokers: [...options.brokers],
+    clientId: options.clientId,
+    connectionTimeout: 3_000,
+    retry: PATIENT,
+    logLevel: kafkajs.logLevel.ERROR,
+    logCreator: () => toLogger(options.logger),
+  });
+}
+
+const REPEAT_MS = 10_000;
+
+/**
+ * What kafkajs calls errors it mostly mends itself, by trying again: warnings here, each once in ten seconds.
+ * What it gives up on reaches the callers, who know what that means.
+ */
+function toLogger(logger: RuntimeLogger): (entry: LogEntry) => void {
+  const last = new Map<string, number>();
+  return ({ namespace, log }) => {
+    const now = Date.now();
+    if (now - (last.get(log.message) ?? -Infinity) < REPEAT_MS) return;
+    if (last.size > 100) last.clear();
+    last.set(log.message, now);
+    const { message, groupId, broker } = log as LogEntry['log'] & { groupId?: string; broker?: string };
+    logger.warn({ kafkajs: namespace, groupId, broker }, message);
+  };
+}
+
+/**
+ * The low-level client of a Kafka. kafkajs hands it to partition assigners, which is the one public way to it; that of a consumer
+ * that reads uncommitted records tells the end of the log, where others tell the end of what is committed.
+ */
+export function openCluster(kafka: Kafka): Cluster {
+  let found: Cluster | undefined;
+  kafka.consumer({
+    groupId: 'never-run',
+    readUncommitted: true,
+    allowAutoTopicCreation: false,
+    partitionAssigners: [
+      (config) => {
+        found = config.cluster;
+        return kafkajs.PartitionAssigners.roundRobin(config);
+      },
+    ],
+  });
+  return found!;
+}

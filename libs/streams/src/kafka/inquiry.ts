@@ -1,0 +1,157 @@
+import type { Cluster, ITopicConfig, Kafka, PartitionOffset } from 'kafkajs';
+import type { Offsets, TopicSpec } from '../log.js';
+import { openCluster, PATIENT } from './driver.js';
+import { isUnknownTopic, mayPass } from './errors.js';
+
+/** A committed offset and the note that its writer left with it. */
+export interface CommittedOffset {
+  readonly offset: number;
+  readonly note: string;
+}
+
+const HEALTH_TIMEOUT_MS = 2_000;
+
+/** Asks the cluster about topics, offsets and its health. */
+export class Inquiry {
+  readonly #kafka: Kafka;
+  readonly #cluster: Cluster;
+  readonly #partitions = new Map<string, number>();
+
+  constructor(kafka: Kafka) {
+    this.#kafka = kafka;
+    this.#cluster = openCluster(kafka);
+  }
+
+  async createTopics(specs: readonly TopicSpec[]): Promise<void> {
+    const admin = this.#kafka.admin();
+    try {
+      await admin.connect();
+      const existing = new Set(await admin.listTopics());
+      const missing = specs.filter((spec) => !existing.has(spec.name)).map(toConfig);
+      if (missing.length > 0) await admin.createTopics({ topics: missing });
+    } finally {
+      await admin.disconnect();
+    }
+  }
+
+  /** Number of partitions if it is known without asking. */
+  knownPartitions(topic: string): number | undefined {
+    return this.#partitions.get(topic);
+  }
+
+  async partitions(topic: string): Promise<number> {
+    const known = this.#partitions.get(topic);
+    if (known !== undefined) return known;
+    const found = await this.#ask(async (cluster) => {
+      await cluster.addTargetTopic(topic);
+      return cluster.findTopicPartitionMetadata(topic).length;
+    }).catch((error: unknown) => {
+      if (isUnknownTopic(error)) return 0;
+      throw error;
+    });
+    if (found === 0) throw new Error(`Topic ${topic} does not exist on this Kafka: create it first, or check its name.`);
+    this.#partitions.set(topic, found);
+    return found;
+  }
+
+  /** Offset of the first record that is still kept, of one partition of some topics. */
+  firstOffsets(partition: number, topics: readonly string[]): Promise<Offsets> {
+    return this.#offsets(topics.map((topic) => ({ topic, partitions: [partition], fromBeginning: true }))).then((found) =>
+      Object.fromEntries(topics.map((topic) => [topic, found.get(topic)?.[partition] ?? 0])),
+    );
+  }
+
+  /** Offset after the last record, committed or not, by partition. */
+  async endOffsets(topic: string): Promise<number[]> {
+    const count = await this.partitions(topic);
+    const partitions = Array.from({ length: count }, (_, partition) => partition);
+    const found = (await this.#offsets([{ topic, partitions, fromBeginning: false }])).get(topic) ?? [];
+    return partitions.map((partition) => found[partition] ?? 0);
+  }
+
+  /** What a group has committed for one partition number; topics without a commit are left out. */
+  async committed(group: string, partition: number, topics: readonly string[]): Promise<Record<string, CommittedOffset>> {
+    if (topics.length === 0) return {};
+    const { responses } = await this.#ask(async (cluster) => {
+      const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+      // kafkajs types this request as if it carried the offsets that it asks for, and leaves the notes out of the answer.
+      const wanted = topics.map((topic) => ({ topic, partitions: [{ partition } as PartitionOffset] }));
+      return coordinator.offsetFetch({ groupId: group, topics: wanted }) as Promise<unknown> as Promise<OffsetFetchResponse>;
+    });
+    const committed: Record<string, CommittedOffset> = {};
+    for (const { topic, partitions } of responses) {
+      for (const { offset, metadata } of partitions) {
+        if (Number(offset) >= 0) committed[topic] = { offset: Number(offset), note: metadata ?? '' };
+      }
+    }
+    return committed;
+  }
+
+  async healthy(): Promise<boolean> {
+    const timeout = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => timeout.resolve(false), HEALTH_TIMEOUT_MS);
+    try {
+      // Each topic that was asked for is in the answer; the controller is the part that a broken cluster lacks.
+      const answer = this.#cluster
+        .connect()
+        .then(() => this.#cluster.refreshMetadata())
+        .then(() => true)
+        // Unhealthy is the answer, not an error.
+        .catch(() => false);
+      return await Promise.race([answer, timeout.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#cluster.disconnect();
+  }
+
+  async #offsets(wanted: { topic: string; partitions: number[]; fromBeginning: boolean }[]): Promise<Map<string, number[]>> {
+    const answers = await this.#ask((cluster) =>
+      cluster.addMultipleTargetTopics(wanted.map(({ topic }) => topic)).then(() =>
+        cluster.fetchTopicsOffset(wanted.map((each) => ({ ...each, partitions: each.partitions.map((partition) => ({ partition })) }))),
+      ),
+    );
+    return new Map(
+      answers.map(({ topic, partitions }) => {
+        const byPartition: number[] = [];
+        for (const { partition, offset } of partitions) byPartition[partition] = Number(offset);
+        return [topic, byPartition];
+      }),
+    );
+  }
+
+  /** Asks until the cluster answers: leaders and coordinators move, and brokers restart. */
+  async #ask<T>(question: (cluster: Cluster) => Promise<T>): Promise<T> {
+    for (let tries = 0, delay = PATIENT.initialRetryTime; ; tries++, delay = Math.min(2 * delay, PATIENT.maxRetryTime)) {
+      try {
+        if (!this.#cluster.isConnected()) await this.#cluster.connect();
+        return await question(this.#cluster);
+      } catch (error) {
+        if (tries >= PATIENT.retries || !mayPass(error)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, delay));
+        // When this fails too, the next try tells.
+        await this.#cluster.refreshMetadata().catch(() => undefined);
+      }
+    }
+  }
+}
+
+interface OffsetFetchResponse {
+  readonly responses: readonly {
+    readonly topic: string;
+    readonly partitions: readonly { readonly offset: string; readonly metadata: string | null }[];
+  }[];
+}
+
+function toConfig(spec: TopicSpec): ITopicConfig {
+  return {
+    topic: spec.name,
+    numPartitions: spec.partitions,
+    configEntries: spec.compacted
+      ? [{ name: 'cleanup.policy', value: 'compact' }]
+      : [{ name: 'retention.ms', value: `${spec.retentionMs}` }],
+  };
+}
