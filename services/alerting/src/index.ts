@@ -1,1 +1,1 @@
-export {};
+export { createAlertingProcessor } from './alerting.processor.js';
