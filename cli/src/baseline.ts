@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { FeatureVector, TelemetryBlock, TOPICS, unpackFloat64, type Source } from '@millwright/contracts';
+import type { Source } from '@millwright/contracts';
 import { suggestion, type Asset, type AssetKind, type Plant } from '@millwright/plant';
 import { BaselineError, fitMonitorBaseline, formatMonitorBaseline, type MonitorBaseline } from '@millwright/quality';
 import { openReplay } from '@millwright/replay';
-import { createFeaturesProcessor } from '@millwright/service-features';
 import { baselineFile, FeatureSelection } from '@millwright/service-quality';
 import { FeatureExtractor } from '@millwright/signal';
 import { createTrainingRun } from '@millwright/simulator';
-import { PureRun } from '@millwright/streams';
+import { windowsOf } from './training/windows.js';
 
 export interface BaselineRequest {
   readonly plant: Plant;
@@ -48,8 +47,8 @@ export async function makeBaseline(request: BaselineRequest): Promise<{ file: st
   const selection = new FeatureSelection(names, features);
   const hash = createHash('sha256');
   const vectors: Float64Array[] = [];
-  for await (const run of request.data.length > 0 ? replays(plant, request.data) : simulations(plant, kind)) {
-    for (const values of await featureValues(run, kind, hash)) vectors.push(selection.select(values));
+  for await (const { plant: one, source, lengthUs } of request.data.length > 0 ? replays(plant, kind, request.data) : simulations(plant, kind)) {
+    for (const { values } of await windowsOf(one, source, hash, lengthUs)) vectors.push(selection.select(values));
   }
   const baseline = fitMonitorBaseline(vectors, {
     kind: kind.name,
@@ -65,7 +64,7 @@ export async function makeBaseline(request: BaselineRequest): Promise<{ file: st
   return { file, baseline };
 }
 
-/** A stretch of operation, and the plant that its assets are in. */
+/** A stretch of operation of one asset, and the plant that has only this asset. */
 interface Run {
   readonly plant: Plant;
   readonly source: Source;
@@ -73,48 +72,23 @@ interface Run {
   readonly lengthUs: number;
 }
 
-async function* replays(plant: Plant, files: readonly string[]): AsyncGenerator<Run> {
-  for (const file of files) yield { plant, source: await openReplay(plant, file), lengthUs: Infinity };
+/** Each file is played once for each asset of the kind. */
+async function* replays(plant: Plant, kind: AssetKind, files: readonly string[]): AsyncGenerator<Run> {
+  for (const file of files) {
+    for (const asset of plant.assets.values()) {
+      if (asset.kind === kind) yield { plant: withOnly(plant, asset), source: await openReplay(plant, file), lengthUs: Infinity };
+    }
+  }
 }
 
 function* simulations(plant: Plant, kind: AssetKind): Generator<Run> {
   const asset: Asset = { id: 'training', kind, site: '', area: '', line: '', description: '' };
-  const training: Plant = { ...plant, assets: new Map([[asset.id, asset]]) };
   const { lengthUs, hopUs } = kind.window;
   for (let seed = 1; seed <= SIMULATED_RUNS; seed++) {
-    yield { plant: training, source: createTrainingRun(plant, kind.name, { seed }), lengthUs: lengthUs + SIMULATED_WINDOWS * hopUs };
+    yield { plant: withOnly(plant, asset), source: createTrainingRun(plant, kind.name, { seed }), lengthUs: lengthUs + SIMULATED_WINDOWS * hopUs };
   }
 }
 
-/** Feature vectors of the assets of a kind in time order, asset by asset; the telemetry goes into the hash. */
-async function featureValues({ plant, source, lengthUs }: Run, kind: AssetKind, hash: ReturnType<typeof createHash>): Promise<Float64Array[]> {
-  const features = new PureRun(createFeaturesProcessor(plant));
-  const byAsset = new Map<string, Map<number, Float64Array>>();
-  const collect = (emissions: ReturnType<PureRun['push']>): void => {
-    for (const { topic, key, value } of emissions) {
-      if (topic !== TOPICS.features.name || plant.assets.get(key)?.kind !== kind) continue;
-      const vector = FeatureVector.decode(value);
-      const windows = byAsset.get(key) ?? new Map<number, Float64Array>();
-      byAsset.set(key, windows);
-      // A window that was amended counts as it was in the end.
-      windows.set(vector.windowEndUs, unpackFloat64(vector.values).slice());
-    }
-  };
-
-  let endUs = Infinity;
-  try {
-    for (let step = await source.next(); step !== undefined && step.advanceToUs <= endUs; step = await source.next()) {
-      if (endUs === Infinity) endUs = step.advanceToUs + lengthUs;
-      for (const block of step.blocks) {
-        if (plant.assets.get(block.asset)?.kind !== kind) continue;
-        const value = TelemetryBlock.encode(block).finish();
-        hash.update(value);
-        collect(features.push([{ key: block.asset, value, timeMs: Math.floor(block.startUs / 1000), schema: TOPICS.telemetry.schema }]));
-      }
-      collect(features.watermark(step.advanceToUs));
-    }
-  } finally {
-    await source.close();
-  }
-  return [...byAsset.values()].flatMap((windows) => [...windows].sort(([a], [b]) => a - b).map(([, values]) => values));
+function withOnly(plant: Plant, asset: Asset): Plant {
+  return { ...plant, assets: new Map([[asset.id, asset]]) };
 }

@@ -17,7 +17,7 @@ export interface MonitorBaseline {
   readonly alpha: number;
   /** Number of feature vectors that the model was fitted on. */
   readonly count: number;
-  /** SHA-256 of the data file that they came from, hexadecimal. */
+  /** SHA-256 of the telemetry that they came from, hexadecimal. */
   readonly dataSha256: string;
 }
 
