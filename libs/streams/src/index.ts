@@ -12,3 +12,4 @@ export { MemoryStateStore } from './memory/memory-state-store.js';
 export { partitionFor } from './partition.js';
 export { openKafkaLog } from './kafka/kafka-log.js';
 export type { KafkaOptions } from './kafka/driver.js';
+export { openRedisStore, type RedisOptions } from './redis/redis-state-store.js';

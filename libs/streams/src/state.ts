@@ -24,6 +24,7 @@ export interface StateStore {
   /**
    * Applies the delta atomically. Refuses (false) when what is stored has a greater `version`: a newer owner wrote it.
    * `replace` drops all earlier entries first.
+   * @throws CheckpointLostError when the store has lost what the delta builds on; it takes nothing then but a `replace` with all entries.
    */
   save(task: string, delta: CheckpointDelta, replace: boolean): Promise<boolean>;
   /** One entry of a task, for the read side; as old as the last checkpoint. */
@@ -31,6 +32,11 @@ export interface StateStore {
   /** Whether the store answers now. */
   healthy(): Promise<boolean>;
   close(): Promise<void>;
+}
+
+/** Raised by StateStore.save for changes to a checkpoint that the store no longer has. */
+export class CheckpointLostError extends Error {
+  override readonly name = 'CheckpointLostError';
 }
 
 /** Name of a task's checkpoint. */
