@@ -66,10 +66,10 @@ function controlFinding(asset: Asset, spec: ChartSpec, point: ControlPoint, limi
   });
 }
 
-/** Capability is a condition of its own beside that of the control rules, hence a chart name of its own. */
+/** A condition of its own beside that of the control rules, told from it by the kind of the finding. */
 function capabilityFinding(asset: Asset, spec: ChartSpec, cpk: number, timeUs: number, active: boolean): Finding {
   const wanted = spec.minimumCpk ?? NaN;
-  return finding(asset, `${spec.name}/capability`, {
+  return finding(asset, spec.name, {
     finding: FindingKind.CAPABILITY,
     chartType: CHART_TYPES[spec.type],
     timeUs,
