@@ -9,17 +9,28 @@ export interface InferenceEngine {
   readonly packages: readonly ModelPackage[];
   /** Batches that run at the same time. More may be given; they wait inside the engine. */
   readonly workers: number;
+  /** Batches that one call of run can take. */
+  mostBatches(model: ModelPackage): number;
   /**
-   * Runs one batch of the package's fixed shape and resolves to its outputs, float32 [batch, width] each, in the order of
-   * `ModelPackage.outputs`. They are valid until the resolved promise's callbacks end: copy what is to be kept.
-   *
-   * `fill` writes the batch's input, float32 [batch, history, features]; the buffer holds anything at first. It is called
-   * again when the batch has to be given to another worker, so what it reads must stay until the promise settles.
+   * Runs `batches` batches of the package's fixed shape, one after the other on one worker. Together in one call they cost
+   * little more than their computing; one by one, small models spend most of their time on the way to the worker.
+   * @param fill writes the input, float32 [batches × batch, history, features], before run returns; the buffer holds
+   * anything at first
    * @throws EngineError
    */
-  run(model: ModelPackage, fill: (input: Float32Array) => void): Promise<readonly Float32Array[]>;
+  run(model: ModelPackage, batches: number, fill: (input: Float32Array) => void): Promise<RunResult>;
   /** Lets running batches end, refuses new ones and stops the workers. */
   close(): Promise<void>;
+}
+
+export interface RunResult {
+  /**
+   * float32 [batches × batch, width] each, in the order of `ModelPackage.outputs`. They are valid until the callbacks of the
+   * promise that brought them end: copy what is to be kept.
+   */
+  readonly outputs: readonly Float32Array[];
+  /** Time that the worker spent on it. */
+  readonly milliseconds: number;
 }
 
 /** A batch could not be run: the model failed on it, workers kept dying of it, or the engine was closed. */

@@ -38,12 +38,13 @@ function gated(): { engine: InferenceEngine; batches: Float32Array[]; release: (
     },
     engine: {
       ...{ name: engine.name, device: engine.device, packages: engine.packages, workers: 1, close: () => engine.close() },
-      run: async (which, fill) => {
-        const input = new Float32Array(32 * which.width);
+      mostBatches: () => 1,
+      run: async (which, count, fill) => {
+        const input = new Float32Array(count * 32 * which.width);
         fill(input);
         batches.push(input);
         if (closed) await new Promise<void>((resolve) => waiting.push(resolve));
-        return engine.run(which, fill);
+        return engine.run(which, count, fill);
       },
     },
   };
@@ -57,6 +58,11 @@ const indices = (batch: Float32Array): number[] =>
 
 const turns = async (): Promise<void> => {
   for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+/** Waits until the gate has held so many batches. */
+const held = async ({ batches }: { batches: readonly unknown[] }, count: number): Promise<void> => {
+  while (batches.length < count) await turns();
 };
 
 describe('inference scheduler', () => {
@@ -91,8 +97,7 @@ describe('inference scheduler', () => {
     expect(indices(gate.batches[1]!)).toEqual(Array.from({ length: 32 }, (_, i) => i + 1));
     gate.release();
     gate.release();
-    await answers[32];
-    await turns();
+    await held(gate, 3);
     expect(indices(gate.batches[2]!)).toEqual([33, 34, 35, 36, 37, 38, 39]);
     gate.release();
     expect(await Promise.all(answers)).toHaveLength(40);
@@ -104,7 +109,7 @@ describe('inference scheduler', () => {
     const first = scheduler.submit(model, row(0), ALARM);
     await turns();
     const second = scheduler.submit(model, row(1), ALARM);
-    while (gate.batches.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    await held(gate, 2);
     gate.release();
     gate.release();
     await Promise.all([first, second]);
@@ -119,12 +124,10 @@ describe('inference scheduler', () => {
     answers.push(scheduler.submit(model, row(100, 40), ANALYTICS), scheduler.submit(model, row(70, 10), ALARM));
     gate.release();
     gate.release();
-    await answers[0];
-    await turns();
+    await held(gate, 3);
     expect(indices(gate.batches[2]!)).toEqual([...Array.from({ length: 10 }, (_, i) => 70 + i), ...Array.from({ length: 22 }, (_, i) => 100 + i)]);
     gate.release();
-    await turns();
-    while (gate.batches.length < 4) await turns();
+    await held(gate, 4);
     expect(indices(gate.batches[3]!)).toEqual(Array.from({ length: 18 }, (_, i) => 122 + i));
     gate.release();
     await Promise.all(answers);
@@ -155,7 +158,7 @@ describe('inference scheduler', () => {
     gate.release();
     await expect(late).rejects.toBeInstanceOf(DeadlineError);
     await first;
-    await turns();
+    await held(gate, 3);
     expect(indices(gate.batches[2]!)).toEqual([80, 81, 82, 83, 84]);
     gate.release();
     await inTime;

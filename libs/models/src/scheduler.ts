@@ -39,7 +39,8 @@ interface Request {
   begun: number;
   /** Rows answered so far. */
   answered: number;
-  readonly outputs: Float32Array[];
+  /** Made when the first rows come; rows of one batch only need no gathering. */
+  outputs: Float32Array[] | undefined;
   readonly order: number;
   readonly submittedMs: number;
   readonly deadlineMs: number;
@@ -48,7 +49,7 @@ interface Request {
   readonly reject: (error: Error) => void;
 }
 
-/** Rows of one request inside one batch. */
+/** Rows of one request inside one job. */
 interface Segment {
   readonly request: Request;
   readonly from: number;
@@ -84,14 +85,18 @@ interface Lane {
   readonly analytics: Fifo;
   /** Rows waiting, both priorities. */
   rows: number;
+  /** Batches that take about JOB_MS. */
+  batchesAJob: number;
 }
 
-/** Batches that a worker holds at most: one that runs, one that is at hand when it ends. */
+/** Jobs that a worker holds at most: one that runs, one that is at hand when it ends. */
 const DEPTH = 2;
+/** Time that a job of several batches should take at most: much against the way to the worker, little against a deadline. */
+const JOB_MS = 1;
 
 /**
- * Gathers rows of many callers into batches of each model's fixed shape. What a row's answer is does not depend on the
- * rows beside it, so neither on when rows were submitted.
+ * Gathers rows of many callers into batches of each model's fixed shape, and batches of small models into jobs. What a
+ * row's answer is does not depend on the rows beside it, so neither on when rows were submitted.
  */
 export class InferenceScheduler {
   readonly #engine: InferenceEngine;
@@ -108,7 +113,7 @@ export class InferenceScheduler {
     this.#engine = engine;
     this.#capacity = options.capacity ?? 8192;
     this.#maxDelayMs = options.maxDelayMs ?? 2;
-    this.#lanes = new Map(engine.packages.map((model) => [model, { model, alarm: new Fifo(), analytics: new Fifo(), rows: 0 }]));
+    this.#lanes = new Map(engine.packages.map((model) => [model, { model, alarm: new Fifo(), analytics: new Fifo(), rows: 0, batchesAJob: 1 }]));
   }
 
   /** Rows waiting for a batch. */
@@ -136,7 +141,7 @@ export class InferenceScheduler {
         count,
         begun: 0,
         answered: 0,
-        outputs: model.outputs.map(({ width }) => new Float32Array(count * width)),
+        outputs: undefined,
         order: this.#order++,
         submittedMs: now,
         deadlineMs: options.deadlineMs === undefined ? Infinity : now + options.deadlineMs,
@@ -161,12 +166,13 @@ export class InferenceScheduler {
   }
 
   #pump(): void {
+    const now = performance.now();
     while (this.#underWay < this.#engine.workers * DEPTH) {
-      const lane = this.#next();
+      const lane = this.#next(now);
       if (lane === undefined) return;
       const idle = this.#underWay < this.#engine.workers;
       if (!idle && lane.rows < lane.model.manifest.batch) {
-        const wait = this.#oldest(lane).submittedMs + this.#maxDelayMs - performance.now();
+        const wait = this.#oldest(lane).submittedMs + this.#maxDelayMs - now;
         if (wait > 0) {
           this.#timer ??= setTimeout(() => {
             this.#timer = undefined;
@@ -175,18 +181,17 @@ export class InferenceScheduler {
           return;
         }
       }
-      this.#start(lane);
+      this.#start(lane, now);
     }
   }
 
   /** The model whose turn it is: alarms first, then who came first. */
-  #next(): Lane | undefined {
-    let best: Lane | undefined;
-    let bestOrder = Infinity;
+  #next(now: number): Lane | undefined {
     for (const priority of ['alarm', 'analytics'] as const) {
+      let best: Lane | undefined;
+      let bestOrder = Infinity;
       for (const lane of this.#lanes.values()) {
-        this.#dropOverdue(lane, lane[priority]);
-        const order = lane[priority].first()?.order ?? Infinity;
+        const order = this.#head(lane, lane[priority], now)?.order ?? Infinity;
         if (order < bestOrder) {
           best = lane;
           bestOrder = order;
@@ -203,45 +208,53 @@ export class InferenceScheduler {
     return (alarm?.order ?? Infinity) < (analytics?.order ?? Infinity) ? alarm! : analytics!;
   }
 
-  /** Takes what failed or is overdue off the head of a queue. */
-  #dropOverdue(lane: Lane, queue: Fifo): void {
-    const now = performance.now();
-    for (let request = queue.first(); request !== undefined && (request.failed || request.deadlineMs <= now); request = queue.first()) {
+  /** First request of a queue that is still worth running; takes off what is before it. */
+  #head(lane: Lane, queue: Fifo, now: number): Request | undefined {
+    let request = queue.first();
+    while (request !== undefined && (request.failed || request.deadlineMs <= now)) {
       queue.shift();
       lane.rows -= request.count - request.begun;
       this.#waiting -= request.count - request.begun;
       fail(request, new DeadlineError('the deadline passed before inference began'));
+      request = queue.first();
     }
+    return request;
   }
 
-  #start(lane: Lane): void {
+  #start(lane: Lane, now: number): void {
     const { model } = lane;
+    const { batch } = model.manifest;
+    // No more than its share for each job that the workers can hold, so that all of them have work.
+    const share = Math.floor(lane.rows / (batch * this.#engine.workers * DEPTH));
+    const room = batch * Math.max(1, Math.min(lane.batchesAJob, share));
     const segments: Segment[] = [];
     let used = 0;
     for (const queue of [lane.alarm, lane.analytics]) {
-      this.#dropOverdue(lane, queue);
-      for (let request = queue.first(); request !== undefined && used < model.manifest.batch; request = queue.first()) {
-        const count = Math.min(request.count - request.begun, model.manifest.batch - used);
+      for (let request = this.#head(lane, queue, now); request !== undefined && used < room; request = this.#head(lane, queue, now)) {
+        const count = Math.min(request.count - request.begun, room - used);
         segments.push({ request, from: request.begun, to: used, count });
         used += count;
         request.begun += count;
-        if (request.begun === request.count) {
-          queue.shift();
-          this.#dropOverdue(lane, queue);
-        }
+        if (request.begun === request.count) queue.shift();
       }
     }
-    if (used === 0) return;
+    const batches = Math.ceil(used / batch);
     lane.rows -= used;
     this.#waiting -= used;
     this.#underWay++;
     this.#engine
-      .run(model, (input) => {
-        for (const { request, from, to, count } of segments) input.set(request.rows.subarray(from * model.width, (from + count) * model.width), to * model.width);
+      .run(model, batches, (input) => {
+        for (const { request, from, to, count } of segments) {
+          const { rows } = request;
+          input.set(count === request.count ? rows : rows.subarray(from * model.width, (from + count) * model.width), to * model.width);
+        }
         input.fill(0, used * model.width);
       })
       .then(
-        (outputs) => deliver(model, segments, outputs),
+        ({ outputs, milliseconds }) => {
+          lane.batchesAJob = Math.max(1, Math.min(this.#engine.mostBatches(model), Math.round((JOB_MS * batches) / milliseconds)));
+          deliver(model, segments, outputs);
+        },
         (error: unknown) => {
           for (const { request } of segments) fail(request, error as Error);
         },
@@ -255,11 +268,16 @@ export class InferenceScheduler {
 
 function deliver(model: ModelPackage, segments: readonly Segment[], outputs: readonly Float32Array[]): void {
   for (const { request, from, to, count } of segments) {
-    for (let i = 0; i < outputs.length; i++) {
-      const { width } = model.outputs[i]!;
-      request.outputs[i]!.set(outputs[i]!.subarray(to * width, (to + count) * width), from * width);
-    }
     request.answered += count;
+    if (count === request.count) {
+      request.outputs = model.outputs.map(({ width }, i) => outputs[i]!.slice(to * width, (to + count) * width));
+    } else {
+      request.outputs ??= model.outputs.map(({ width }) => new Float32Array(request.count * width));
+      for (let i = 0; i < outputs.length; i++) {
+        const { width } = model.outputs[i]!;
+        request.outputs[i]!.set(outputs[i]!.subarray(to * width, (to + count) * width), from * width);
+      }
+    }
     if (request.answered === request.count && !request.failed) request.resolve(request.outputs);
   }
 }

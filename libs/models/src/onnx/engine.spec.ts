@@ -48,7 +48,7 @@ describe('ONNX engine', () => {
     const expected = softmax(logits(network, scaled, 128), 4);
     const onnx = await engine([model]);
     for (let batch = 0; batch < 4; batch++) {
-      const outputs = await onnx.run(model, (input) => input.set(data.values.subarray(batch * 32 * 12, (batch + 1) * 32 * 12)));
+      const { outputs } = await onnx.run(model, 1, (input) => input.set(data.values.subarray(batch * 32 * 12, (batch + 1) * 32 * 12)));
       const [probabilities, byFeature] = outputs.map((output) => output.slice());
       for (let i = 0; i < 128; i++) expect(Math.abs(probabilities![i]! - expected[batch * 128 + i]!)).toBeLessThan(1e-4);
       const wanted = contributions(network, scaled.slice(batch * 32 * 12, batch * 32 * 12 + 12));
@@ -69,8 +69,20 @@ describe('ONNX engine', () => {
   it('runs several models in the same workers', async () => {
     const models = [await toyPackage([12, 4], 1), await toyPackage([5, 3], 2, 8)];
     const onnx = await engine(models, 2);
-    const runs = Array.from({ length: 20 }, (_, i) => onnx.run(models[i % 2]!, (input) => input.fill(i)).then((outputs) => outputs[0]!.length));
+    const runs = Array.from({ length: 20 }, (_, i) => onnx.run(models[i % 2]!, 1, (input) => input.fill(i)).then(({ outputs }) => outputs[0]!.length));
     expect(await Promise.all(runs)).toEqual(Array.from({ length: 20 }, (_, i) => [128, 24][i % 2]));
+  });
+
+  it('answers several batches in one call as one by one', async () => {
+    const model = await toyPackage();
+    const onnx = await engine([model]);
+    const { scaler } = randomClassifier([12, 16, 4], 1);
+    const values = windows(96, scaler, 4);
+    const together = (await onnx.run(model, 3, (input) => input.set(values))).outputs.map((output) => output.slice());
+    for (let batch = 0; batch < 3; batch++) {
+      const { outputs } = await onnx.run(model, 1, (input) => input.set(values.subarray(batch * 32 * 12, (batch + 1) * 32 * 12)));
+      model.outputs.forEach(({ width }, o) => expect(together[o]!.subarray(batch * 32 * width, (batch + 1) * 32 * width)).toEqual(outputs[o]));
+    }
   });
 
   it.each<[string, (manifest: ReturnType<typeof diagnosisManifest>) => void, RegExp]>([
@@ -97,9 +109,9 @@ describe('ONNX engine', () => {
   it('ends running batches before it closes, and refuses new ones', async () => {
     const model = await toyPackage();
     const onnx = await engine([model]);
-    const running = onnx.run(model, (input) => input.fill(0));
+    const running = onnx.run(model, 1, (input) => input.fill(0));
     await onnx.close();
-    expect((await running)[0]).toHaveLength(128);
-    await expect(onnx.run(model, (input) => input.fill(0))).rejects.toThrow('the inference engine is closed');
+    expect((await running).outputs[0]).toHaveLength(128);
+    await expect(onnx.run(model, 1, (input) => input.fill(0))).rejects.toThrow('the inference engine is closed');
   });
 });

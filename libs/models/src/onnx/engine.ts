@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { EngineLogger, InferenceEngine } from '../engine.js';
+import type { Worker } from 'node:worker_threads';
+import type { EngineLogger, InferenceEngine, RunResult } from '../engine.js';
 import type { ModelPackage } from '../package.js';
-import type { Device, Job, WorkerModel, WorkerSetup } from './protocol.js';
+import type { Device, Job, JobAnswer, Slot, WorkerModel, WorkerSetup } from './protocol.js';
 import { WorkerPool } from './worker-pool.js';
 
 export interface OnnxEngineOptions {
@@ -18,6 +19,9 @@ export interface OnnxEngineOptions {
 
 /** Times that a batch is given to a worker before it is given up. */
 const ATTEMPTS = 3;
+/** Memory of a slot, where more than one batch is in it. */
+const SLOT_BYTES = 1 << 20;
+const MOST_BATCHES = 32;
 
 /**
  * Starts an engine of ONNX Runtime sessions in worker threads. A session's run() occupies one thread and one core.
@@ -28,7 +32,7 @@ export async function startOnnxEngine(options: OnnxEngineOptions): Promise<Infer
   const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
   const wanted = options.device === undefined ? installedAccelerators() : [options.device];
   const setup: WorkerSetup = { models: packages.map(workerModel), devices: [...new Set<Device>([...wanted, 'cpu'])] };
-  const { pool, detail: device } = await WorkerPool.start<Job, ArrayBuffer>({
+  const { pool, detail: device } = await WorkerPool.start<Job, JobAnswer>({
     script: new URL('./worker.js', import.meta.url),
     workerData: setup,
     size: workers,
@@ -42,45 +46,67 @@ export async function startOnnxEngine(options: OnnxEngineOptions): Promise<Infer
 
 class OnnxEngine implements InferenceEngine {
   readonly name = 'onnx';
-  readonly #pool: WorkerPool<Job, ArrayBuffer>;
-  /** Batch buffers that are at home, by model. */
-  readonly #buffers: ArrayBuffer[][];
+  readonly #pool: WorkerPool<Job, JobAnswer>;
+  /** Slots that are free, by model. */
+  readonly #free: Slot[][];
+  #slots = 0;
+  /** Slots that each worker has been told of. */
+  readonly #known = new WeakMap<Worker, Set<number>>();
 
   constructor(
     readonly packages: readonly ModelPackage[],
     readonly workers: number,
     readonly device: string,
-    pool: WorkerPool<Job, ArrayBuffer>,
+    pool: WorkerPool<Job, JobAnswer>,
   ) {
     this.#pool = pool;
-    this.#buffers = packages.map(() => []);
+    this.#free = packages.map(() => []);
   }
 
-  async run(model: ModelPackage, fill: (input: Float32Array) => void): Promise<readonly Float32Array[]> {
+  mostBatches(model: ModelPackage): number {
+    return Math.max(1, Math.min(MOST_BATCHES, Math.floor(SLOT_BYTES / bytesOf(model))));
+  }
+
+  async run(model: ModelPackage, batches: number, fill: (input: Float32Array) => void): Promise<RunResult> {
     const index = this.packages.indexOf(model);
-    const batch = model.manifest.batch;
-    const free = this.#buffers[index]!;
-    const buffer = await this.#pool.run(() => {
-      const job = free.pop() ?? new ArrayBuffer(bytesOf(model));
-      fill(new Float32Array(job, 0, batch * model.width));
-      return { job: { model: index, buffer: job }, transfer: [job] };
-    });
-    let offset = batch * model.width * 4;
-    const outputs = model.outputs.map(({ width }) => {
-      const output = new Float32Array(buffer, offset, batch * width);
-      offset += batch * width * 4;
-      return output;
-    });
-    // Given back after the caller's turn with it: see InferenceEngine.run.
-    setImmediate(() => free.push(buffer));
-    return outputs;
+    const slot = this.#free[index]!.pop() ?? this.#newSlot(model, index);
+    const { batch } = model.manifest;
+    const rows = batches * batch;
+    fill(new Float32Array(slot.memory, 0, rows * model.width));
+    try {
+      const milliseconds = await this.#pool.run((worker) => ({ slot: slot.id, batches, ...(this.#isNew(slot, worker) && { introduce: slot }) }));
+      let offset = slot.capacity * batch * model.width * 4;
+      const outputs = model.outputs.map(({ width }) => {
+        const output = new Float32Array(slot.memory, offset, rows * width);
+        offset += slot.capacity * batch * width * 4;
+        return output;
+      });
+      return { outputs, milliseconds };
+    } finally {
+      // Given back after the caller's turn with it: see RunResult.
+      setImmediate(() => this.#free[index]!.push(slot));
+    }
   }
 
   close(): Promise<void> {
     return this.#pool.close();
   }
+
+  #newSlot(model: ModelPackage, index: number): Slot {
+    const capacity = this.mostBatches(model);
+    return { id: this.#slots++, model: index, capacity, memory: new SharedArrayBuffer(capacity * bytesOf(model)) };
+  }
+
+  #isNew({ id }: Slot, worker: Worker): boolean {
+    const known = this.#known.get(worker) ?? new Set();
+    this.#known.set(worker, known);
+    const isNew = !known.has(id);
+    known.add(id);
+    return isNew;
+  }
 }
 
+/** Memory that a batch takes: input and outputs. */
 function bytesOf({ manifest, width, outputs }: ModelPackage): number {
   return 4 * manifest.batch * outputs.reduce((sum, output) => sum + output.width, width);
 }

@@ -17,13 +17,26 @@ export interface WorkerSetup {
 }
 
 /**
- * One batch. The buffer holds the input and, after it, room for every output; it travels to the worker and back without a
- * copy, and ONNX Runtime writes the outputs into it.
+ * Memory that main thread and workers share, for up to `capacity` batches: the input of all of them, then room for every
+ * output of all of them. The main thread writes the input, a worker has ONNX Runtime write the outputs, nothing is copied
+ * or moved on the way, and a batch outlives the worker that dies of it.
  */
-export interface Job {
+export interface Slot {
+  readonly id: number;
   readonly model: number;
-  readonly buffer: ArrayBuffer;
+  readonly capacity: number;
+  readonly memory: SharedArrayBuffer;
 }
+
+export interface Job {
+  readonly slot: number;
+  readonly batches: number;
+  /** The slot itself, when it is new to this worker. */
+  readonly introduce?: Slot;
+}
+
+/** Milliseconds that the job took. */
+export type JobAnswer = number;
 
 export type WorkerAnswer<A> =
   | { readonly type: 'ready'; readonly detail: string }

@@ -18,7 +18,7 @@ async function start(size: number): Promise<WorkerPool<MortalJob, number>> {
   return pool;
 }
 
-const give = (pool: WorkerPool<MortalJob, number>, job: MortalJob): Promise<number> => pool.run(() => ({ job, transfer: [] }));
+const give = (pool: WorkerPool<MortalJob, number>, job: MortalJob): Promise<number> => pool.run(() => job);
 
 describe('worker pool', () => {
   it('gives the jobs of a worker that died to another', async () => {

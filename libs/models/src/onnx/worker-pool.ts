@@ -1,4 +1,4 @@
-import { Worker, type Transferable } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import { EngineError } from '../engine.js';
 import type { WorkerAnswer } from './protocol.js';
 
@@ -12,8 +12,8 @@ export interface PoolOptions {
   readonly onDeath: (reason: string, jobs: number) => void;
 }
 
-/** Makes the message of a job; called once an attempt, since what was transferred to a dead worker is gone with it. */
-export type MakeJob<J> = () => { readonly job: J; readonly transfer: readonly Transferable[] };
+/** Makes the message of a job for a worker; called once an attempt. */
+export type MakeJob<J> = (worker: Worker) => J;
 
 interface Pending<J, A> {
   readonly make: MakeJob<J>;
@@ -86,8 +86,7 @@ export class WorkerPool<J, A> {
     if (lane.worker === undefined) this.#spawn(lane).catch(() => undefined);
     pending.attempts++;
     lane.pending.push(pending);
-    const { job, transfer } = pending.make();
-    lane.worker!.postMessage(job, transfer);
+    lane.worker!.postMessage(pending.make(lane.worker!));
   }
 
   #spawn(lane: Lane<J, A>): Promise<string> {

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { Device, Job, WorkerAnswer, WorkerModel, WorkerSetup } from './protocol.js';
+import type { Device, Job, JobAnswer, Slot, WorkerAnswer, WorkerModel, WorkerSetup } from './protocol.js';
 
 /** Thread of the ONNX engine: one session a model, one batch at a time. ONNX Runtime's run() blocks, so it must not run on the main thread. */
 const port = parentPort!;
@@ -59,34 +59,59 @@ async function openFirst(): Promise<{ loaded: Loaded[]; device: Device }> {
   throw new Error(failures.at(-1));
 }
 
-async function run({ model, session }: Loaded, buffer: ArrayBuffer): Promise<void> {
-  const { input, outputs, batch } = model;
-  const size = input.shape.reduce((product, each) => product * each, 1);
-  const feeds = { [input.name]: new Tensor('float32', new Float32Array(buffer, 0, size), input.shape) };
-  const fetches: Record<string, Tensor> = {};
-  let offset = size * 4;
-  for (const { name, width } of outputs) {
-    fetches[name] = new Tensor('float32', new Float32Array(buffer, offset, batch * width), [batch, width]);
-    offset += batch * width * 4;
+type Tensors = Record<string, Tensor>;
+
+/** A slot with the tensors of each of its batches, made once. */
+class Work {
+  readonly #batches: { readonly feeds: Tensors; readonly fetches: Tensors }[];
+  readonly loaded: Loaded;
+
+  constructor(loaded: Loaded, { capacity, memory }: Slot) {
+    this.loaded = loaded;
+    const { input, outputs, batch } = loaded.model;
+    const size = input.shape.reduce((product, each) => product * each, 1);
+    this.#batches = Array.from({ length: capacity }, (_, at) => {
+      const feeds = { [input.name]: new Tensor('float32', new Float32Array(memory, at * size * 4, size), input.shape) };
+      const fetches: Tensors = {};
+      let region = capacity * size * 4;
+      for (const { name, width } of outputs) {
+        fetches[name] = new Tensor('float32', new Float32Array(memory, region + at * batch * width * 4, batch * width), [batch, width]);
+        region += capacity * batch * width * 4;
+      }
+      return { feeds, fetches };
+    });
   }
-  await session.run(feeds, fetches);
+
+  /** Runs the first `batches`; returns the milliseconds. */
+  async run(batches: number): Promise<number> {
+    const start = performance.now();
+    for (let at = 0; at < batches; at++) {
+      const { feeds, fetches } = this.#batches[at]!;
+      await this.loaded.session.run(feeds, fetches);
+    }
+    return performance.now() - start;
+  }
 }
 
-function answer(message: WorkerAnswer<ArrayBuffer>, transfer: ArrayBuffer[] = []): void {
-  port.postMessage(message, transfer);
+function answer(message: WorkerAnswer<JobAnswer>): void {
+  port.postMessage(message);
 }
 
 try {
   const { loaded, device } = await openFirst();
+  const slots = new Map<number, Work>();
   // One after the other, in order: run() is asynchronous in name, and answers are matched by order.
   let last: Promise<void> = Promise.resolve();
-  port.on('message', ({ model, buffer }: Job) => {
-    last = last
-      .then(() => run(loaded[model]!, buffer))
-      .then(
-        () => answer({ type: 'done', answer: buffer }, [buffer]),
-        (error: unknown) => answer({ type: 'error', error: `${loaded[model]!.model.label}: ${(error as Error).message}` }),
-      );
+  port.on('message', ({ slot, batches, introduce }: Job) => {
+    if (introduce !== undefined) slots.set(slot, new Work(loaded[introduce.model]!, introduce));
+    const work = slots.get(slot)!;
+    last = last.then(async () => {
+      try {
+        answer({ type: 'done', answer: await work.run(batches) });
+      } catch (error) {
+        answer({ type: 'error', error: `${work.loaded.model.label}: ${(error as Error).message}` });
+      }
+    });
   });
   answer({ type: 'ready', detail: device });
 } catch (error) {
