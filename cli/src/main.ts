@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import type { BaselineOptions, TrainOptions } from './learn.js';
 import { addRunOptions, type RunOptions } from './run-options.js';
 
 // Commands are loaded when called: `run` should not wait for trainers, nor `train` for servers.
@@ -17,6 +18,46 @@ addRunOptions(program.command('cluster'))
   .option('--keep', 'leave everything up at the end and print the addresses', false)
   .option('--instances <n>', 'processes of each service', Number, 1)
   .action(does(async (options: RunOptions & { readonly keep: boolean; readonly instances: number }) => (await import('./cluster.js')).cluster(options)));
+
+program
+  .command('train')
+  .description('train the models of a plant and write their packages')
+  .requiredOption('--plant <plant>', 'plant file, or the name of a shipped plant')
+  .option('--data <folder>', 'folder of training data, for plants that are not simulated')
+  .option('--out <folder>', 'folder of the packages (default: models beside the plant file)')
+  .option('--seed <n>', 'seed of all that is random', Number, 1)
+  .action(does(async (options: TrainOptions) => (await import('./learn.js')).train(options)));
+
+program
+  .command('quality')
+  .description('quality statistics')
+  .command('baseline')
+  .description('limits of the multivariate monitor of a kind, from data of normal operation')
+  .argument('[files...]', 'files of normal operation; simulated machines where there are none')
+  .requiredOption('--plant <plant>', 'plant file, or the name of a shipped plant')
+  .requiredOption('--kind <kind>', 'asset kind')
+  .option('--alpha <share>', 'share of normal windows beyond the limits', Number)
+  .action(async (files: readonly string[], options: BaselineOptions) => {
+    process.exitCode = await (await import('./learn.js')).baseline(options, files);
+  });
+
+const alarms = program.command('alarms').description('alarms of a running line');
+alarms
+  .command('list')
+  .description('alarms that are not normal, by asset, most urgent first')
+  .requiredOption('--address <host:port>', 'gRPC address of alerting')
+  .option('--asset <asset>', 'only this asset')
+  .action(does(async (options: { readonly address: string; readonly asset?: string }) => (await import('./alarms.js')).listAlarms(options)));
+alarms
+  .command('acknowledge')
+  .description('say that someone has taken notice of an alarm')
+  .argument('<id>', 'id of the alarm')
+  .requiredOption('--address <host:port>', 'gRPC address of alerting')
+  .requiredOption('--by <name>', 'who acknowledges')
+  .option('--comment <text>', 'what they say')
+  .action(async (id: string, options: { readonly address: string; readonly by: string; readonly comment?: string }) => {
+    process.exitCode = await (await import('./alarms.js')).acknowledgeAlarm({ id, ...options });
+  });
 
 /** Errors that are meant for people: one sentence, exit code 2. */
 const FOR_PEOPLE: ReadonlySet<string> = new Set([

@@ -141,7 +141,9 @@ export class PipelineMeter {
     if (advanced) this.#settle();
   }
 
+  /** Whether a record is the first of its number. Forwarded watermarks have none (0): one more says nothing new. */
   #isNew(topic: string, partition: number, { key, headers }: LogRecord): boolean {
+    if (headers.sequence < 1) return true;
     const watermark = headers.schema === WATERMARK_SCHEMA;
     const id = PER_KEY.has(topic) && !watermark ? `${topic} ${headers.source} ${key}` : `${topic}/${partition} ${headers.source}`;
     let tracker = this.#trackers.get(id);

@@ -40,9 +40,9 @@ export async function runService<S = unknown>(service: Service<S>): Promise<void
       ...(config.otlpEndpoint === undefined ? {} : { otlpEndpoint: config.otlpEndpoint }),
     });
     open.push(() => telemetry.shutdown());
-    const store = await openRedisStore({ url: cluster.redisUrl });
+    const store = await openRedisStore({ url: cluster.redisUrl, logger });
     open.push(() => store.close());
-    const log = await openKafkaLog({ brokers: cluster.kafkaBrokers, clientId: `millwright-${service.name}-${config.instance}` });
+    const log = await openKafkaLog({ brokers: cluster.kafkaBrokers, clientId: `millwright-${service.name}-${config.instance}`, logger });
     open.push(() => log.close());
     const surroundings: Surroundings = { config, log, store, plant, logger, telemetry };
     const shell = await startShell(surroundings, [service.module(own as S)]);
