@@ -4,7 +4,7 @@ import type { Plant } from '@millwright/plant';
 import type { Line } from './line.js';
 import type { RefusalReporter } from './refusals.js';
 import type { RunOptions } from './run-options.js';
-import { runSession } from './session.js';
+import { runSession, type Resumption } from './session.js';
 
 const LINE_EVERY_MS = 3_000;
 
@@ -15,11 +15,11 @@ export interface Presentation {
   readonly line: Line;
   readonly meter: PipelineMeter;
   readonly refusals: RefusalReporter;
-  readonly persist?: () => void;
+  readonly resumption?: Resumption;
 }
 
 /** Runs a session and shows it: a live view on a terminal, a line every few seconds elsewhere, one JSON line at the end when asked. Returns the exit code. */
-export async function present({ options, source, line, meter, refusals, persist }: Presentation): Promise<number> {
+export async function present({ options, source, line, meter, refusals, resumption }: Presentation): Promise<number> {
   await meter.attach(line.log);
   const stop = new AbortController();
   const onSignal = (): void => {
@@ -31,7 +31,7 @@ export async function present({ options, source, line, meter, refusals, persist 
   const timer = options.for === undefined ? undefined : setTimeout(() => stop.abort(), options.for * 1000);
   const view = show(line, meter);
   try {
-    const { summary, problem } = await runSession({ line, source, meter, speed: options.speed, signal: stop.signal, ...(persist === undefined ? {} : { persist }) });
+    const { summary, problem } = await runSession({ line, source, meter, speed: options.speed, signal: stop.signal, ...(resumption === undefined ? {} : { resumption }) });
     view.stop();
     for (const sentence of refusals.lines) process.stderr.write(`${sentence}\n`);
     if (problem !== undefined) process.stderr.write(`${problem}\n`);

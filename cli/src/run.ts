@@ -54,7 +54,7 @@ export async function run(options: RunOptions): Promise<number> {
       meter: new PipelineMeter(),
       line: standaloneLine(standalone, refusals.record, [`gRPC ${standalone.addresses.grpc}`, `HTTP ${standalone.addresses.http}`, `log ${logFile}`]),
       refusals,
-      ...(simulator === undefined ? {} : { persist: () => writeWhole(snapshotFile, simulator.snapshot()) }),
+      ...(simulator === undefined ? {} : { resumption: { snapshot: () => simulator.snapshot(), keep: (snapshot) => writeWhole(snapshotFile, snapshot) } }),
     });
   } finally {
     await standalone.close();

@@ -6,7 +6,7 @@ import type { Line } from './line.js';
 
 /** Steps handed in that the log need not have yet. */
 const STEPS_IN_FLIGHT = 32;
-const PERSIST_MS = 5_000;
+const KEEP_MS = 5_000;
 /** How long the line may take to finish what is in it when a run ends. */
 const DRAIN_MS = 60_000;
 
@@ -17,8 +17,16 @@ export interface SessionOptions {
   readonly speed: number | 'max';
   /** Ends the session early, in order. */
   readonly signal: AbortSignal;
-  /** Called now and then, and at the end, when the log has everything that the source gave. */
-  readonly persist?: () => void;
+  /** For sources that can go on another time. */
+  readonly resumption?: Resumption;
+}
+
+/** Where a source goes on another time. */
+export interface Resumption {
+  /** All that the source needs to go on from here. */
+  snapshot(): Uint8Array;
+  /** Keeps a snapshot, now and then and at the end, when the log has everything that the source gave before it. */
+  keep(snapshot: Uint8Array): void;
 }
 
 /** How a session ended. */
@@ -29,7 +37,7 @@ export interface SessionEnd {
 }
 
 /** Plays a source through a line until it ends or is ended, waits until the line has finished all of it, and counts. */
-export async function runSession({ line, source, meter, speed, signal, persist }: SessionOptions): Promise<SessionEnd> {
+export async function runSession({ line, source, meter, speed, signal, resumption }: SessionOptions): Promise<SessionEnd> {
   const rows: RowMap = new RowMap();
   let problem: string | undefined;
   const failed = line.failed.then((reason) => {
@@ -37,7 +45,8 @@ export async function runSession({ line, source, meter, speed, signal, persist }
   });
   let lastUs = -Infinity;
   const inFlight = new Set<Promise<void>>();
-  let persistedMs = Date.now();
+  let snapshot: Uint8Array | undefined;
+  let keptMs = Date.now();
   const publish = async (step: SourceStep): Promise<void> => {
     try {
       await line.publish(source.name, step);
@@ -52,16 +61,18 @@ export async function runSession({ line, source, meter, speed, signal, persist }
     const done = publish(step).finally(() => inFlight.delete(done));
     inFlight.add(done);
     if (inFlight.size >= STEPS_IN_FLIGHT) await Promise.race([...inFlight, failed]);
-    if (persist !== undefined && Date.now() - persistedMs > PERSIST_MS) {
+    // Taken here, before the source is asked for the next step: a step that is waited for when the session ends is not handed in.
+    snapshot = resumption?.snapshot();
+    if (snapshot !== undefined && Date.now() - keptMs > KEEP_MS) {
       await Promise.race([Promise.all(inFlight), failed]);
-      if (problem === undefined) persist();
-      persistedMs = Date.now();
+      if (problem === undefined) resumption?.keep(snapshot);
+      keptMs = Date.now();
     }
     if (problem !== undefined) break;
   }
   await Promise.race([Promise.all(inFlight), failed]);
   if (problem === undefined) {
-    persist?.();
+    if (snapshot !== undefined) resumption?.keep(snapshot);
     if (lastUs > -Infinity) problem = await drain(line, source.name, meter, lastUs, failed);
   }
   const statuses = problem === undefined ? await line.statuses() : await line.statuses().catch(() => []);

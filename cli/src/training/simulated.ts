@@ -24,7 +24,7 @@ const NORMAL = 'normal';
 const RUNS = 40;
 const WINDOWS = 30;
 /** Windows at the beginning of a run that are left out: the machine and its loops settle. */
-const SETTLING = 8;
+const SETTLING = 2;
 /** Every fourth individual is held out for the figures. */
 const HELD_OUT = 4;
 const LEAST_SEVERITY = 0.3;
