@@ -22,14 +22,13 @@ export async function run(options: RunOptions): Promise<number> {
   if (options.fresh || options.replay !== undefined) rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const logFile = join(folder, 'millwright.log');
-  const instance = `standalone-${Date.now().toString(36)}`;
-  const defaults = { GRPC_PORT: '0', HTTP_PORT: '0', LISTEN_HOST: '127.0.0.1', MILLWRIGHT_PARTITIONS: '1', LOG_LEVEL: 'info', MILLWRIGHT_INSTANCE: instance };
+  const defaults = { GRPC_PORT: '0', HTTP_PORT: '0', LISTEN_HOST: '127.0.0.1', MILLWRIGHT_PARTITIONS: '1', LOG_LEVEL: 'info', MILLWRIGHT_INSTANCE: 'standalone' };
   const { config } = readEnvironment({ config: shellEnvironment }, { ...defaults, ...process.env, MILLWRIGHT_PLANT: path });
   const logger = createLogger({ service: 'standalone', level: config.logLevel, destination: destination(logFile) });
   const telemetry = await startTelemetry({
     service: 'millwright-standalone',
     version: '0.1.0',
-    instance,
+    instance: config.instance,
     sampleRatio: config.sampleRatio,
     ...(config.otlpEndpoint === undefined ? {} : { otlpEndpoint: config.otlpEndpoint }),
   }).catch((error: unknown) => {

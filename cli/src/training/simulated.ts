@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { DatasetBuilder, Random, select, splitByRun } from '@millwright/learning';
-import { suggestion, type Asset, type Plant } from '@millwright/plant';
+import { suggestion, type Asset, type Plant, type ScheduledFault } from '@millwright/plant';
 import { FeatureExtractor } from '@millwright/signal';
-import { createTrainingRun } from '@millwright/simulator';
+import { createSimulator } from '@millwright/simulator';
 import { fitClassifier, rounded, writeClassifier, type ClassifierSettings } from './classifier.js';
 import type { Metrics } from './tennessee-eastman.js';
-import { windowsOf } from './windows.js';
+import { windowsOf, type Window } from './windows.js';
 
 export interface SimulatedDiagnosisRequest {
   readonly plant: Plant;
@@ -20,14 +20,20 @@ export interface SimulatedDiagnosisRequest {
 }
 
 const NORMAL = 'normal';
-/** Individuals of each class, and windows of each. */
+/** Individuals of each class. */
 const RUNS = 40;
-const WINDOWS = 30;
-/** Windows at the beginning of a run that are left out: the machine and its loops settle. */
-const SETTLING = 2;
+/** Windows of a run: in good health, with the fault, and after it, while the machine recovers. */
+const BEFORE = 8;
+const DURING = 30;
+const AFTER = 12;
+/** Windows at the beginning that are left out: not all signals have filled them. */
+const FILLING = 2;
 /** Every fourth individual is held out for the figures. */
 const HELD_OUT = 4;
 const LEAST_SEVERITY = 0.3;
+
+/** How much good health counts beside each fault: a false alarm costs more than a fault found a window later. */
+const HEALTH = 2;
 
 const SETTINGS: Omit<ClassifierSettings, 'seed'> = {
   networks: 2,
@@ -36,30 +42,39 @@ const SETTINGS: Omit<ClassifierSettings, 'seed'> = {
 };
 
 /**
- * Trains a diagnosis on simulated individuals of a kind, healthy and with each fault at severities from 0.3 to 1, on the
- * path that live data takes. The same plant and seed give the same bytes.
+ * Trains a diagnosis on simulated individuals of a kind, healthy ones and such that get a fault of a severity from 0.3 to
+ * 1 and lose it again, on the path that live data takes. The same plant and seed give the same bytes.
  */
 export async function trainSimulatedDiagnosis({ plant, kind: kindName, faults, name, out, seed }: SimulatedDiagnosisRequest): Promise<Metrics> {
   const kind = plant.kinds.get(kindName);
-  if (kind === undefined) throw new Error(`plant ${plant.name} has no kind ${kindName}; ${suggestion(kindName, plant.kinds.keys())}`);
+  if (kind === undefined || plant.simulation === undefined) throw new Error(`plant ${plant.name} has no simulated kind ${kindName}; ${suggestion(kindName, plant.kinds.keys())}`);
+  const { startUs, machines } = plant.simulation;
+  const { lengthUs, hopUs } = kind.window;
   const asset: Asset = { id: 'training', kind, site: '', area: '', line: '', description: '' };
-  const training: Plant = { ...plant, assets: new Map([[asset.id, asset]]) };
   const { names } = new FeatureExtractor(kind);
   const labels = [NORMAL, ...faults];
   const builder = new DatasetBuilder(names, labels);
   const hash = createHash('sha256');
   const random = new Random(seed);
-  const lengthUs = kind.window.lengthUs + (SETTLING + WINDOWS) * kind.window.hopUs;
+  const [afterUs, durationUs] = [BEFORE * hopUs, DURING * hopUs];
   for (let run = 0; run < RUNS * labels.length; run++) {
     const label = labels[run % labels.length]!;
     const severity = LEAST_SEVERITY + (1 - LEAST_SEVERITY) * random.uniform();
-    const source = createTrainingRun(plant, kind.name, { seed: seed * 100_000 + run, ...(label === NORMAL ? {} : { fault: label, severity }) });
-    const windows = await windowsOf(training, source, hash, lengthUs);
-    for (const { values, missingRatio } of windows.slice(SETTLING)) if (missingRatio < 1) builder.add(values, label, run);
+    const scheduled: ScheduledFault[] = label === NORMAL ? [] : [{ asset: asset.id, fault: label, afterUs, durationUs, severity, growthUs: 0 }];
+    const one: Plant = { ...plant, assets: new Map([[asset.id, asset]]), simulation: { seed: seed * 100_000 + run, startUs, machines, faults: scheduled } };
+    const windows = await windowsOf(one, createSimulator(one), hash, lengthUs + (BEFORE + DURING + AFTER) * hopUs);
+    for (const window of windows.slice(FILLING)) {
+      const truth = label === NORMAL ? NORMAL : labelOf(window, startUs + afterUs, startUs + afterUs + durationUs, label);
+      if (truth !== undefined && window.missingRatio < 1) builder.add(window.values, truth, run);
+    }
   }
   const data = select(builder.build(), names.filter(isUsed));
   const heldOut = new Set(Array.from({ length: RUNS * labels.length }, (_, run) => run).filter((run) => Math.floor(run / labels.length) % HELD_OUT === 0));
-  const { classifier, evaluation } = fitClassifier(data, splitByRun(data, heldOut), NORMAL, { ...SETTINGS, seed });
+  const { classifier, evaluation } = fitClassifier(data, splitByRun(data, heldOut), NORMAL, {
+    ...SETTINGS,
+    training: { ...SETTINGS.training, classWeights: labels.map((label) => (label === NORMAL ? HEALTH : 1)) },
+    seed,
+  });
   const metrics: Record<string, number> = { heldOutRows: evaluation.rows, heldOutAccuracy: rounded(evaluation.balancedAccuracy), heldOutMacroF1: rounded(evaluation.macroF1) };
   labels.forEach((label, i) => (metrics[`recall.${label}`] = rounded(evaluation.recall[i]!)));
   await writeClassifier(out, data, classifier, {
@@ -69,13 +84,19 @@ export async function trainSimulatedDiagnosis({ plant, kind: kindName, faults, n
     kinds: [kind.name],
     normal: NORMAL,
     training: {
-      data: `${RUNS} simulated individuals of kind ${kind.name} in good health and with each fault, ${WINDOWS} windows of each`,
+      data: `${RUNS} simulated individuals of kind ${kind.name} in good health, and as many with each fault, ${BEFORE} windows before it, ${DURING} with it and ${AFTER} after it`,
       dataSha256: hash.digest('hex'),
       command: `millwright train ${plant.name} --seed ${seed}`,
       metrics,
     },
   });
   return metrics;
+}
+
+/** What a window shows: the fault from when it fills half of it until it ends, health before and after, and nothing clear between. */
+function labelOf({ startUs, endUs }: Window, fromUs: number, untilUs: number, fault: string): string | undefined {
+  if (endUs <= fromUs || startUs >= untilUs) return NORMAL;
+  return (startUs + endUs) / 2 >= fromUs && endUs <= untilUs ? fault : undefined;
 }
 
 /** z-scores look back at how a run went, and missing ratios at the network: neither is the machine's health. */

@@ -43,8 +43,7 @@ export async function openIntake({ plant, log, logger, telemetry, instance, sett
   const watermarks = new WatermarkWriter({
     log,
     topics: [TOPICS.telemetry.name, TOPICS.production.name],
-    // A restarted process counts from 1 again, so it is a writer of its own.
-    source: `ingestion/${instance}/${now().toString(36)}`,
+    source: `ingestion/${instance}`,
     tracker: new WatermarkTracker(settings),
     now,
     logger,

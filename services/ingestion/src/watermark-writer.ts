@@ -17,7 +17,6 @@ export interface WatermarkWriterOptions {
 export class WatermarkWriter {
   readonly #options: WatermarkWriterOptions;
   #partitions: readonly { readonly topic: string; readonly partition: number }[] = [];
-  #sequence = 0;
   #writtenUs = -Infinity;
   #writing: Promise<void> = Promise.resolve();
   #busy = false;
@@ -72,13 +71,12 @@ export class WatermarkWriter {
     if (timeUs <= this.#writtenUs) return;
     const value = Watermark.encode({ timeUs }).finish();
     const timeMs = Math.max(0, Math.floor(timeUs / 1000));
-    // Counted up only when written: readers want a sequence without gaps, and drop the repeat of one that arrived after all.
-    const headers = { schema: WATERMARK_SCHEMA, source: this.#options.source, sequence: this.#sequence + 1 };
+    // Not numbered: one more or less says nothing new, and a restarted writer takes the place of the one before.
+    const headers = { schema: WATERMARK_SCHEMA, source: this.#options.source, sequence: 0 };
     const records = this.#partitions.map(({ topic, partition }): NewRecord => ({ topic, partition, key: WATERMARK_KEY, value, timeMs, headers }));
     this.#busy = true;
     try {
       await this.#options.log.append(records);
-      this.#sequence++;
       this.#writtenUs = timeUs;
     } finally {
       this.#busy = false;
