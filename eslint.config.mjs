@@ -28,7 +28,11 @@ export default tseslint.config(
       // Indexing typed arrays inside their bounds needs it under noUncheckedIndexedAccess; a check per sample would cost more than it finds.
       '@typescript-eslint/no-non-null-assertion': 'off',
       // Nest modules are classes without members by design.
-      '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
+      '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true, allowEmpty: true }],
+      // A leading underscore says that a part of a destructuring is left out on purpose.
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true }],
+      // Unions with void are the types of promise resolvers and of callbacks that may be asynchronous.
+      '@typescript-eslint/no-invalid-void-type': 'off',
       'no-empty': ['error', { allowEmptyCatch: false }],
       eqeqeq: 'error',
     },
