@@ -1,1 +1,2 @@
-export {};
+export { createFeaturesProcessor } from './features.processor.js';
+export { FeaturesModule } from './features.module.js';

@@ -1,0 +1,47 @@
+import { SampleBuffer } from './sample-buffer.js';
+
+/** One signal of an asset. */
+export interface SignalTrack {
+  buffer: SampleBuffer;
+  /** Time of its latest sample, -Infinity before the first. */
+  lastUs: number;
+}
+
+/** A window that has been published. */
+export interface PublishedWindow {
+  readonly index: number;
+  revision: number;
+  /** Whether no sample of any signal was in it. */
+  empty: boolean;
+  /** Mean of every signal: what z-scores of later windows refer to. */
+  means: Float64Array;
+}
+
+/** State of one asset. */
+export interface AssetWindows {
+  /** Hash of what the plant file says of windows and signals of its kind; windows start anew when it changes. */
+  spec: string;
+  /** How far time has come for this asset: windows that end by then are closed. */
+  clockUs: number;
+  /** One interval before the first sample: windows that start later are whole. */
+  beginUs: number;
+  /** The timer that is set, Infinity for none. */
+  timerUs: number;
+  signals: SignalTrack[];
+  /** Ascending: those that can be amended, and those that z-scores refer to. */
+  published: PublishedWindow[];
+  /** The last published vector of the newest window, encoded, for the read side. */
+  latest: Uint8Array | undefined;
+}
+
+export function initialState(spec: string, signals: number): AssetWindows {
+  return {
+    spec,
+    clockUs: -Infinity,
+    beginUs: Infinity,
+    timerUs: Infinity,
+    signals: Array.from({ length: signals }, () => ({ buffer: new SampleBuffer(), lastUs: -Infinity })),
+    published: [],
+    latest: undefined,
+  };
+}
