@@ -1,5 +1,5 @@
 import type { Source } from '@millwright/contracts';
-import { statusLine, type PipelineMeter } from '@millwright/liveview';
+import { statusLine, TerminalView, type PipelineMeter } from '@millwright/liveview';
 import type { Plant } from '@millwright/plant';
 import type { Line } from './line.js';
 import type { RefusalReporter } from './refusals.js';
@@ -19,7 +19,7 @@ export interface Presentation {
 }
 
 /** Runs a session and shows it: a live view on a terminal, a line every few seconds elsewhere, one JSON line at the end when asked. Returns the exit code. */
-export async function present({ options, source, line, meter, refusals, resumption }: Presentation): Promise<number> {
+export async function present({ options, plant, source, line, meter, refusals, resumption }: Presentation): Promise<number> {
   await meter.attach(line.log);
   const stop = new AbortController();
   const onSignal = (): void => {
@@ -29,7 +29,7 @@ export async function present({ options, source, line, meter, refusals, resumpti
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   const timer = options.for === undefined ? undefined : setTimeout(() => stop.abort(), options.for * 1000);
-  const view = show(line, meter);
+  const view = show(options, plant, line, meter);
   try {
     const { summary, problem } = await runSession({ line, source, meter, speed: options.speed, signal: stop.signal, ...(resumption === undefined ? {} : { resumption }) });
     view.stop();
@@ -45,7 +45,12 @@ export async function present({ options, source, line, meter, refusals, resumpti
   }
 }
 
-function show(line: Line, meter: PipelineMeter): { stop(): void } {
+function show(options: RunOptions, plant: Plant, line: Line, meter: PipelineMeter): { stop(): void } {
+  if (process.stdout.isTTY && !options.json) {
+    const view = new TerminalView({ plant, meter, speed: options.speed, footer: line.addresses, statuses: () => line.statuses() });
+    view.start();
+    return view;
+  }
   for (const address of line.addresses) process.stderr.write(`${address}\n`);
   const print = (): void => {
     process.stderr.write(`${statusLine(meter)}\n`);

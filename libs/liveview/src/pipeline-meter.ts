@@ -48,7 +48,7 @@ export class PipelineMeter {
   /** Alarms that are not normal, by id. */
   readonly openAlarms = new Map<string, Alarm>();
   firstAlarm: FirstAlarm | undefined;
-  /** Diagnosed windows so far that do not look normal or do: the first one tells a newcomer that it works. */
+  /** Diagnosed windows so far. */
   diagnoses = 0;
   raised = 0;
   cleared = 0;
@@ -134,7 +134,8 @@ export class PipelineMeter {
         continue;
       }
       this.#counts.set(topic, (this.#counts.get(topic) ?? 0) + 1);
-      if (topic === TOPICS.inferences.name) this.#inference(record, now);
+      if (topic === TOPICS.features.name) this.#view(record.key);
+      else if (topic === TOPICS.inferences.name) this.#inference(record, now);
       else if (topic === TOPICS.quality.name) this.#finding(record);
       else if (topic === TOPICS.alarms.name) this.#alarm(record, now);
     }
