@@ -31,7 +31,7 @@ const pieces = (signal: SignalName): fc.Arbitrary<Piece[]> =>
     .array(
       fc.record({
         values: fc.array(value, { minLength: 1, maxLength: signal === 'level' ? 18 : 4 }),
-        gapUs: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.integer({ min: 1, max: 3 * S }) }, { weight: 1, arbitrary: fc.integer({ min: 10 * S, max: 40 * S }) }),
+        gapUs: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.integer({ min: 10_000, max: 3 * S }) }, { weight: 1, arbitrary: fc.integer({ min: 10 * S, max: 40 * S }) }),
         delayUs: fc.integer({ min: 0, max: 3 * S }),
         irregular: fc.boolean(),
         float64: fc.boolean(),
@@ -105,7 +105,9 @@ function expected(plant: Plant, blocks: readonly Piece[]): Map<number, Float64Ar
   return new Map(published.map(({ k, values }) => [k * hopUs, values]));
 }
 
-const withoutRevision = (final: ReadonlyMap<number, FeatureVector>) => [...final.values()].map((vector) => ({ ...vector, revision: 0 }));
+/** One text a window: bit patterns of all values included, revision left out. */
+const contents = (final: ReadonlyMap<number, FeatureVector>) =>
+  [...final.values()].map(({ values, windowStartUs, missingRatio, silentSignals }) => `${(windowStartUs - T) / S} ${missingRatio} ${silentSignals.join()} ${Buffer.from(values).toString('hex')}`);
 
 describe('what is published in the end', () => {
   it('is what the definition says of all samples together', () => {
@@ -121,16 +123,16 @@ describe('what is published in the end', () => {
           });
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 
   it('does not depend on the order of blocks that come within the grace', () => {
     fc.assert(
       fc.property(scenario, ({ plant, blocks }) => {
-        expect(withoutRevision(run(plant, blocks, true).final)).toEqual(withoutRevision(run(plant, blocks, false).final));
+        expect(contents(run(plant, blocks, true).final)).toEqual(contents(run(plant, blocks, false).final));
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 });
@@ -143,7 +145,7 @@ it('state goes through its codec at any point without a trace', () => {
       const restored = (state: Parameters<typeof codec.encode>[0]) => {
         const bytes = codec.encode(state);
         const decoded = codec.decode(bytes, STATE_VERSION);
-        expect(codec.encode(decoded)).toEqual(bytes);
+        expect(Buffer.compare(codec.encode(decoded), bytes)).toBe(0);
         Object.assign(state, decoded);
         return state;
       };
@@ -152,7 +154,8 @@ it('state goes through its codec at any point without a trace', () => {
         onRecord: (message, state, context, record) => plain.onRecord(message, restored(state), context, record),
         onTimer: (timeUs, state, context) => plain.onTimer!(timeUs, restored(state), context),
       };
-      expect(run(plant, blocks, true, interrupted).emissions).toEqual(run(plant, blocks, true).emissions);
+      const texts = (emissions: readonly Emission[]) => emissions.map(({ value }) => Buffer.from(value).toString('hex'));
+      expect(texts(run(plant, blocks, true, interrupted).emissions)).toEqual(texts(run(plant, blocks, true).emissions));
     }),
     { numRuns: 40 },
   );

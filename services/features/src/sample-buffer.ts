@@ -16,6 +16,8 @@ interface PlacedRun {
 }
 
 const LEAST_CAPACITY = 64;
+/** Share of an interval by which samples without gaps may be off their nominal place; rounding moves them by up to 1 µs. */
+const TOLERANCE = 0.01;
 
 /**
  * The samples of one signal that windows still need, in time order. Values lie side by side, so that a window is a view;
@@ -31,6 +33,7 @@ export class SampleBuffer {
 
   static of({ runs, values }: BufferContents): SampleBuffer {
     const buffer = new SampleBuffer();
+    buffer.#values = values.slice(0, 0);
     let at = 0;
     for (const run of runs) buffer.#append(run, values.subarray(at, (at += run.count)));
     return buffer;
@@ -130,9 +133,9 @@ export class SampleBuffer {
     return placed === undefined ? this.#to : placed.position + indexAtOrAfter(placed.run, timeUs);
   }
 
-  /** Whether the samples of a window follow each other at the nominal interval, the first in the first interval of it. */
+  /** Whether the samples of a window stand at the nominal interval, within TOLERANCE, the first in the first interval of it. */
   #isGapless(startUs: number, endUs: number, intervalUs: number): boolean {
-    let previousUs = NaN;
+    const toleranceUs = Math.max(1, TOLERANCE * intervalUs);
     let firstUs = NaN;
     let samples = 0;
     for (let r = this.#runAtOrAfter(startUs); r < this.#runs.length; r++) {
@@ -140,17 +143,15 @@ export class SampleBuffer {
       const from = indexAtOrAfter(run, startUs);
       const to = indexAtOrAfter(run, endUs);
       if (from === to) break;
+      if (run.times !== undefined) return false;
       const headUs = timeOf(run, from);
-      const lastUs = timeOf(run, to - 1);
-      if (samples === 0) {
-        firstUs = headUs;
-        if (headUs - startUs >= Math.ceil(intervalUs)) return false;
-      } else if (Math.round((headUs - previousUs) / intervalUs) !== 1) return false;
-      if (run.times !== undefined || Math.round((lastUs - headUs) / intervalUs) !== to - from - 1) return false;
-      previousUs = lastUs;
+      if (samples === 0) firstUs = headUs;
+      // A run is a straight line: what holds of its ends holds between them.
+      if (Math.abs(headUs - firstUs - samples * intervalUs) > toleranceUs) return false;
       samples += to - from;
+      if (Math.abs(timeOf(run, to - 1) - firstUs - (samples - 1) * intervalUs) > toleranceUs) return false;
     }
-    return Math.round((previousUs - firstUs) / intervalUs) === samples - 1;
+    return firstUs - startUs < Math.ceil(intervalUs);
   }
 
   #offsets(startUs: number, count: number): Float64Array {
