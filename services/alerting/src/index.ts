@@ -1,1 +1,2 @@
 export { createAlertingProcessor } from './alerting.processor.js';
+export { AlertingModule } from './alerting.module.js';
