@@ -17,11 +17,11 @@ export interface SimulatedDiagnosisRequest {
   readonly name: string;
   readonly out: string;
   readonly seed: number;
+  /** Individuals of each class; 40 where left out. */
+  readonly individuals?: number;
 }
 
 const NORMAL = 'normal';
-/** Individuals of each class. */
-const RUNS = 40;
 /** Windows of a run: in good health, with the fault, and after it, while the machine recovers. */
 const BEFORE = 8;
 const DURING = 30;
@@ -45,7 +45,7 @@ const SETTINGS: Omit<ClassifierSettings, 'seed'> = {
  * Trains a diagnosis on simulated individuals of a kind, healthy ones and such that get a fault of a severity from 0.3 to
  * 1 and lose it again, on the path that live data takes. The same plant and seed give the same bytes.
  */
-export async function trainSimulatedDiagnosis({ plant, kind: kindName, faults, name, out, seed }: SimulatedDiagnosisRequest): Promise<Metrics> {
+export async function trainSimulatedDiagnosis({ plant, kind: kindName, faults, name, out, seed, individuals = 40 }: SimulatedDiagnosisRequest): Promise<Metrics> {
   const kind = plant.kinds.get(kindName);
   if (kind === undefined || plant.simulation === undefined) throw new Error(`plant ${plant.name} has no simulated kind ${kindName}; ${suggestion(kindName, plant.kinds.keys())}`);
   const { startUs, machines } = plant.simulation;
@@ -57,7 +57,7 @@ export async function trainSimulatedDiagnosis({ plant, kind: kindName, faults, n
   const hash = createHash('sha256');
   const random = new Random(seed);
   const [afterUs, durationUs] = [BEFORE * hopUs, DURING * hopUs];
-  for (let run = 0; run < RUNS * labels.length; run++) {
+  for (let run = 0; run < individuals * labels.length; run++) {
     const label = labels[run % labels.length]!;
     const severity = LEAST_SEVERITY + (1 - LEAST_SEVERITY) * random.uniform();
     const scheduled: ScheduledFault[] = label === NORMAL ? [] : [{ asset: asset.id, fault: label, afterUs, durationUs, severity, growthUs: 0 }];
@@ -69,7 +69,7 @@ export async function trainSimulatedDiagnosis({ plant, kind: kindName, faults, n
     }
   }
   const data = select(builder.build(), names.filter(isUsed));
-  const heldOut = new Set(Array.from({ length: RUNS * labels.length }, (_, run) => run).filter((run) => Math.floor(run / labels.length) % HELD_OUT === 0));
+  const heldOut = new Set(Array.from({ length: individuals * labels.length }, (_, run) => run).filter((run) => Math.floor(run / labels.length) % HELD_OUT === 0));
   const { classifier, evaluation } = fitClassifier(data, splitByRun(data, heldOut), NORMAL, {
     ...SETTINGS,
     training: { ...SETTINGS.training, classWeights: labels.map((label) => (label === NORMAL ? HEALTH : 1)) },
@@ -84,9 +84,9 @@ export async function trainSimulatedDiagnosis({ plant, kind: kindName, faults, n
     kinds: [kind.name],
     normal: NORMAL,
     training: {
-      data: `${RUNS} simulated individuals of kind ${kind.name} in good health, and as many with each fault, ${BEFORE} windows before it, ${DURING} with it and ${AFTER} after it`,
+      data: `${individuals} simulated individuals of kind ${kind.name} in good health, and as many with each fault, ${BEFORE} windows before it, ${DURING} with it and ${AFTER} after it`,
       dataSha256: hash.digest('hex'),
-      command: `millwright train ${plant.name} --seed ${seed}`,
+      command: `millwright train --plant ${plant.name} --seed ${seed}`,
       metrics,
     },
   });

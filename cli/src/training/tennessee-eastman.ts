@@ -88,7 +88,7 @@ export async function trainDiagnosis({ plant, data: folder, out, seed }: Diagnos
     training: {
       data: "Tennessee Eastman process, data files d00 to d21 of Braatz's group: one run of normal operation and one of each fault",
       dataSha256: hash.digest('hex'),
-      command: `millwright train tep --data <folder with d00.dat to d21.dat> --seed ${seed}`,
+      command: `millwright train --plant ${plant.name} --data <folder with d00.dat to d21.dat> --seed ${seed}`,
       metrics,
     },
   });
