@@ -17,3 +17,13 @@ export interface Line {
   readonly failed: Promise<string>;
   close(): Promise<void>;
 }
+
+/** Lets calls begin only when the one before has ended, in the order of the calls; one that fails does not hold up the next. */
+export function inTurn<A extends unknown[], R>(call: (...args: A) => Promise<R>): (...args: A) => Promise<R> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (...args) => {
+    const next = last.then(() => call(...args));
+    last = next.catch(() => undefined);
+    return next;
+  };
+}

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { SourceStep } from '@millwright/contracts';
 import { PipelineMeter } from '@millwright/liveview';
 import { createLogger, noTelemetry, startTelemetry } from '@millwright/observability';
 import { openReplay } from '@millwright/replay';
@@ -9,7 +10,7 @@ import { readEnvironment, shellEnvironment } from '@millwright/shell';
 import { createSimulator } from '@millwright/simulator';
 import { destination } from 'pino';
 import { findPlant, home } from './home.js';
-import type { Line } from './line.js';
+import { inTurn, type Line } from './line.js';
 import { present } from './present.js';
 import type { RunOptions } from './run-options.js';
 import { refusalReporter } from './refusals.js';
@@ -64,14 +65,15 @@ export async function run(options: RunOptions): Promise<number> {
 
 function standaloneLine(standalone: Standalone, refused: (message: string) => void, addresses: readonly string[]): Line {
   const { intake } = standalone;
+  const take = inTurn(async ({ production, blocks }: SourceStep) => [await intake.production.take(production), await intake.telemetry.take(blocks)]);
   return {
     log: standalone.log,
     addresses,
-    async publish(source, { production, blocks, advanceToUs }) {
-      const receipts = [await intake.production.take(production), await intake.telemetry.take(blocks)];
+    async publish(source, step) {
+      const receipts = await take(step);
       for (const { refusals } of receipts) for (const { field, description } of refusals) refused(`${field}: ${description}`);
       await Promise.all(receipts.map(({ durable }) => durable));
-      for (const { field, description } of intake.advance(source, advanceToUs)) refused(`${field}: ${description}`);
+      for (const { field, description } of intake.advance(source, step.advanceToUs)) refused(`${field}: ${description}`);
     },
     finish: () => intake.flush(),
     statuses: () => Promise.resolve(standalone.statuses()),
