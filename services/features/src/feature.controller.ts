@@ -32,7 +32,7 @@ export class FeatureController implements FeatureServiceServer {
 
   readonly getLatest = unary<GetLatestRequest, GetLatestResponse>(async ({ asset }) => {
     if (asset === '') throw invalidArgument([{ field: 'asset', reason: 'REQUIRED', description: 'asset is empty; give the id of an asset of the plant file.' }]);
-    if (!this.#plant.assets.has(asset)) throw notFound('ASSET_UNKNOWN', `asset: "${asset}" is not in the plant file of ${this.#plant.name}; ${suggestion(asset, this.#plant.assets.keys())}.`);
+    if (!this.#plant.assets.has(asset)) throw notFound('ASSET_UNKNOWN', `asset: "${asset}" is not in the plant file of ${this.#plant.name}; ${suggestion(asset, this.#plant.assets.keys())}`);
     const bytes = await this.#store.get(taskName(PROCESSOR, partitionFor(asset, this.#partitions)), asset);
     const latest = bytes === undefined ? undefined : stateCodec.decode(bytes, STATE_VERSION).latest;
     if (latest === undefined) throw notFound('NO_WINDOW', `No window of ${asset} has been published yet; ask again when its first window has closed and a checkpoint was taken.`);
