@@ -12,7 +12,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const windows = process.platform === 'win32';
 
 const COMMANDS = {
-  start: ['services/standalone/dist/main.js'],
+  start: ['cli/dist/main.js', 'run'],
   cluster: ['cli/dist/main.js', 'cluster'],
   bench: ['--expose-gc', 'bench/dist/main.js'],
   millwright: ['cli/dist/main.js'],
