@@ -26,7 +26,10 @@ export class LatencyMeter {
     if (groups === undefined) this.#arrivals.set(block.asset, (groups = new Map()));
     let arrivals = groups.get(group);
     if (arrivals === undefined) groups.set(group, (arrivals = { endsUs: [], atMs: [] }));
-    arrivals.endsUs.push(block.startUs + block.count * block.intervalUs);
+    const endUs = block.startUs + block.count * block.intervalUs;
+    // A late block completes nothing that is not complete already.
+    if (endUs <= (arrivals.endsUs.at(-1) ?? -Infinity)) return;
+    arrivals.endsUs.push(endUs);
     arrivals.atMs.push(nowMs);
     if (arrivals.endsUs.length >= 2 * REMEMBERED) {
       arrivals.endsUs.splice(0, REMEMBERED);

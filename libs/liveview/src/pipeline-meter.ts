@@ -128,8 +128,9 @@ export class PipelineMeter {
       const counted = !topic.endsWith('.late');
       if (counted && !this.#isNew(topic, partition, record)) continue;
       if (record.headers.schema === WATERMARK_SCHEMA) {
+        const watermark = decoded(Watermark, record);
         const key = `${topic}/${partition}`;
-        this.#watermarks.set(key, Math.max(this.#watermarks.get(key) ?? -Infinity, Watermark.decode(record.value).timeUs));
+        this.#watermarks.set(key, Math.max(this.#watermarks.get(key) ?? -Infinity, watermark?.timeUs ?? -Infinity));
         advanced = true;
         continue;
       }
@@ -162,7 +163,9 @@ export class PipelineMeter {
   }
 
   #inference(record: LogRecord, now: number): void {
-    const { asset, windowEndUs, result, revision } = InferenceResult.decode(record.value);
+    const inference = decoded(InferenceResult, record);
+    if (inference === undefined) return;
+    const { asset, windowEndUs, result, revision } = inference;
     if (revision === 0) this.latency.appeared(asset, windowEndUs, now);
     if (result?.$case !== 'diagnosis') return;
     const { label, normal, confidence } = result.value;
@@ -171,13 +174,16 @@ export class PipelineMeter {
   }
 
   #finding(record: LogRecord): void {
-    const { asset, description, active, timeUs } = Finding.decode(record.value);
+    const finding = decoded(Finding, record);
+    if (finding === undefined) return;
+    const { asset, description, active, timeUs } = finding;
     this.#view(asset).finding = { description, active, timeUs };
   }
 
   #alarm(record: LogRecord, now: number): void {
-    const { type, timeUs, alarm } = AlarmEvent.decode(record.value);
-    if (alarm === undefined) return;
+    const event = decoded(AlarmEvent, record);
+    if (event?.alarm === undefined) return;
+    const { type, timeUs, alarm } = event;
     if (type === AlarmEventType.RAISED) {
       this.raised++;
       this.latency.appeared(alarm.asset, timeUs, now);
@@ -188,7 +194,8 @@ export class PipelineMeter {
   #states({ records }: LogBatch): void {
     for (const record of records) {
       if (record.headers.schema === WATERMARK_SCHEMA) continue;
-      const alarm = Alarm.decode(record.value);
+      const alarm = decoded(Alarm, record);
+      if (alarm === undefined) continue;
       if (alarm.state === AlarmState.NORMAL) this.openAlarms.delete(alarm.id);
       else this.openAlarms.set(alarm.id, alarm);
     }
@@ -207,5 +214,14 @@ export class PipelineMeter {
       resolve();
       return false;
     });
+  }
+}
+
+/** The message in a record; undefined where it is none: it counts, the processors put it into the dead letters, and there is nothing to show. */
+function decoded<T>(codec: { decode(value: Uint8Array): T }, { value }: LogRecord): T | undefined {
+  try {
+    return codec.decode(value);
+  } catch {
+    return undefined;
   }
 }

@@ -126,7 +126,6 @@ function fit(line: string, columns: number): string {
   if (stripVTControlCharacters(line).length <= columns) return line;
   let seen = 0;
   let result = '';
-  // eslint-disable-next-line no-control-regex -- control sequences are what is looked for
   for (const [part] of line.matchAll(/\u001b\[[0-9;]*m|[^\u001b]/gu)) {
     if (part.startsWith('\u001b')) result += part;
     else if (seen < columns - 1) {
