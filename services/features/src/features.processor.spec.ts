@@ -174,6 +174,21 @@ describe('late data', () => {
     expect(run.ledger()[0]).toMatchObject({ in: 3, processed: 3, late: 0 });
   });
 
+  it('moves the first empty window on when late data fills the one that was', () => {
+    const { push, watermark } = start(plantOf(TUMBLING));
+    push(...both(0, 2));
+    expect(shape(watermark(6))).toEqual([[2, 0]]);
+    const windows = push({ startUs: T + 2 * S, values: { level: ramp(20) } });
+    expect(shape(windows)).toEqual([[2, 1], [4, 0]]);
+    expect(windows.map(({ vector }) => vector.missingRatio)).toEqual([expect.closeTo(4 / 24, 12), 1]);
+  });
+
+  it('publishes a window that data from before it proves whole', () => {
+    const { push } = start(plantOf(TUMBLING));
+    expect(shape(push(...both(3, 6)))).toEqual([[4, 0]]);
+    expect(shape(push({ startUs: T + S, values: { level: ramp(10) } }))).toEqual([[2, 0]]);
+  });
+
   it('takes a sample at the time of another in its place', () => {
     const { push } = start(plantOf(TUMBLING));
     push(...both(0, 2));
