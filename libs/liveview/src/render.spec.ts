@@ -43,7 +43,7 @@ describe('frame of the live view', () => {
   it('shows machines by line, diagnoses, findings, alarms, rates and the ledger', () => {
     expect(render(frame(), 110, 24, false)).toEqual([
       'Millwright  Test Works   2026-01-05 06:01:30   ×5   running 1 min 15 s',
-      '123 k samples/s   9.3 windows/s   42 diagnoses/s   latency p50 – ms, p99 – ms',
+      '123 k samples/s  9.3 windows/s  42 diagnoses/s  latency p50 – ms, p99 – ms',
       '',
       'Hall / Pumps',
       '  ■ P-101  outer race       ████████  97 %   Cooling water',
@@ -53,11 +53,11 @@ describe('frame of the live view', () => {
       '  ○ T-2                                      Blend',
       '',
       'Open alarms (3)',
-      '  high   not acknowledged         1 min 5 s  P-101: outer race fault (97 %), signal vibration',
-      '  medium acknowledged            1 min 30 s  T-1: level: 2.1 is beyond 3 sigma',
-      '  urgent returned to normal      1 min 30 s  T-2: level sends nothing',
+      '  high   not acknowledged   1 min 5 s  P-101: outer race fault (97 %), signal vibration',
+      '  medium acknowledged      1 min 30 s  T-1: level: 2.1 is beyond 3 sigma',
+      '  urgent back to normal    1 min 30 s  T-2: level sends nothing',
       'in 0   late 0   dead letters 0   lost 0   duplicated 0   findings 0   alarms 0',
-      'gRPC 127.0.0.1:50051   Ctrl-C stops',
+      'Ctrl-C stops   gRPC 127.0.0.1:50051',
     ]);
   });
 

@@ -44,10 +44,10 @@ export function render(frame: Frame, columns: number, rows: number, colour = tru
 
 function header({ plant, meter, speed, rates, elapsedS }: Frame): string[] {
   const time = meter.eventTimeUs > -Infinity ? new Date(meter.eventTimeUs / 1000).toISOString().slice(0, 19).replace('T', ' ') : 'waiting for data';
-  const quantile = (q: number): string => `${meter.latency.quantile(q) ?? '–'} ms`;
+  const quantile = (q: number): string => `${milliseconds(meter.latency.quantile(q))} ms`;
   return [
     `${styled('bold', `Millwright  ${plant.enterprise}`)}   ${time}   ${speed === 'max' ? 'as fast as it goes' : `×${speed}`}   running ${duration(elapsedS)}`,
-    `${amount(rates.samples)} samples/s   ${amount(rates.windows)} windows/s   ${amount(rates.inferences)} diagnoses/s   latency p50 ${quantile(0.5)}, p99 ${quantile(0.99)}`,
+    `${amount(rates.samples)} samples/s  ${amount(rates.windows)} windows/s  ${amount(rates.inferences)} diagnoses/s  latency p50 ${quantile(0.5)}, p99 ${quantile(0.99)}`,
   ];
 }
 
@@ -91,7 +91,7 @@ function alarmLines({ openAlarms, eventTimeUs }: PipelineMeter): string[] {
     ...alarms.map((alarm) => {
       const style: Style = !inAlarm(alarm) ? 'gray' : alarm.priority >= Priority.HIGH ? 'red' : 'yellow';
       const age = duration(Math.max(0, (eventTimeUs - alarm.raisedUs) / 1e6));
-      return `  ${styled(style, Priority[alarm.priority].toLowerCase().padEnd(6))} ${stateOf(alarm.state).padEnd(22)} ${age.padStart(11)}  ${alarm.message}`;
+      return `  ${styled(style, Priority[alarm.priority].toLowerCase().padEnd(6))} ${stateOf(alarm.state).padEnd(16)} ${age.padStart(11)}  ${alarm.message}`;
     }),
   ];
 }
@@ -100,7 +100,7 @@ const inAlarm = ({ state }: Alarm): boolean => state === AlarmState.UNACKNOWLEDG
 
 function stateOf(state: AlarmState): string {
   if (state === AlarmState.UNACKNOWLEDGED) return 'not acknowledged';
-  return state === AlarmState.ACKNOWLEDGED ? 'acknowledged' : 'returned to normal';
+  return state === AlarmState.ACKNOWLEDGED ? 'acknowledged' : 'back to normal';
 }
 
 function footer({ meter, footer: addresses, stalled }: Frame): string[] {
@@ -110,7 +110,7 @@ function footer({ meter, footer: addresses, stalled }: Frame): string[] {
   return [
     ...stalled.map((each) => styled('red', each)),
     `${lost + duplicated > 0 ? styled('red', ledger) : ledger}   findings ${meter.count(TOPICS.quality)}   alarms ${meter.raised}`,
-    styled('gray', [...addresses, 'Ctrl-C stops'].join('   ')),
+    styled('gray', ['Ctrl-C stops', ...addresses].join('   ')),
   ];
 }
 
@@ -141,6 +141,8 @@ function fit(line: string, columns: number): string {
 
 const BAR = 8;
 const bar = (share: number): string => '█'.repeat(Math.round(share * BAR)).padEnd(BAR, '░');
+
+const milliseconds = (ms: number | null): string => (ms === null ? '–' : ms < 10 ? String(ms) : ms.toFixed(0));
 
 function amount(value: number): string {
   if (value >= 1e6) return `${(value / 1e6).toFixed(1)} M`;
