@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { PipelineMeter } from '@millwright/liveview';
 import { createLogger } from '@millwright/observability';
@@ -8,7 +8,7 @@ import { GrpcPublisher } from '@millwright/service-ingestion';
 import { createSimulator } from '@millwright/simulator';
 import { openKafkaLog } from '@millwright/streams';
 import { destination } from 'pino';
-import { findPlant, home } from './home.js';
+import { findPlant, homeFolder } from './home.js';
 import { inTurn, type Line } from './line.js';
 import { present } from './present.js';
 import { refusalReporter } from './refusals.js';
@@ -25,9 +25,8 @@ export interface ClusterOptions extends RunOptions {
 export async function cluster(options: ClusterOptions): Promise<number> {
   if (!Number.isInteger(options.instances) || options.instances < 1) throw new UsageError('--instances takes a whole number from 1 on.');
   const { plant, path } = await findPlant(options.plant, options.replay);
-  const folder = join(home(), 'cluster');
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
+  const folder = homeFolder('cluster');
+  for (const name of readdirSync(folder)) rmSync(join(folder, name));
   const logger = createLogger({ service: 'cluster', level: 'info', destination: destination(join(folder, 'cluster.log')) });
   const servers = await findOrStart({ kafka: { outlive: options.keep }, redis: { outlive: options.keep } });
   const processes: ServiceProcess[] = [];

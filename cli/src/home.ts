@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadPlant, type Plant } from '@millwright/plant';
@@ -9,7 +9,21 @@ import { UsageError } from './usage-error.js';
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 /** Folder for what runs leave behind: `MILLWRIGHT_HOME`, or .millwright in the checkout. */
-export const home = (): string => resolve(process.env['MILLWRIGHT_HOME'] ?? join(ROOT, '.millwright'));
+const home = (): string => resolve(process.env['MILLWRIGHT_HOME'] ?? join(ROOT, '.millwright'));
+
+/**
+ * A folder in it, made where it is not there yet.
+ * @throws UsageError where it can't be made
+ */
+export function homeFolder(name: string): string {
+  const folder = join(home(), name);
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw new UsageError(`The folder ${folder} can't be made (${(error as Error).message}): set MILLWRIGHT_HOME to a folder that may be written to.`);
+  }
+  return folder;
+}
 
 const shippedPlants = (): string[] => readdirSync(join(ROOT, 'plants')).filter((name) => existsSync(join(ROOT, 'plants', name, 'plant.yaml')));
 

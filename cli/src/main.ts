@@ -1,4 +1,5 @@
-import { Command } from 'commander';
+import { inspect } from 'node:util';
+import { Command, CommanderError } from 'commander';
 import type { BaselineOptions, TrainOptions } from './learn.js';
 import { addRunOptions, type RunOptions } from './run-options.js';
 
@@ -59,22 +60,15 @@ alarms
     process.exitCode = await (await import('./alarms.js')).acknowledgeAlarm({ id, ...options });
   });
 
-/** Errors that are meant for people: one sentence, exit code 2. */
-const FOR_PEOPLE: ReadonlySet<string> = new Set([
-  'UsageError', 'PlantFileError', 'ReplayError', 'ConfigError', 'ModelPackageError', 'MissingServerError', 'SimulationError', 'BaselineError', 'DataError',
-]);
-
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof Error)) throw error;
-  if ('exitCode' in error && 'code' in error) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else if (FOR_PEOPLE.has(error.name)) {
-    process.stderr.write(`${error.message}\n`);
-    process.exitCode = 2;
-  } else {
-    process.stderr.write(`${error.stack ?? error.message}\n`);
-    process.exitCode = 1;
+  const { EXIT, isBadInput } = await import('@millwright/shell');
+  // Commander has said what is wrong already; asking for help is no error.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.badInput;
+  else {
+    process.stderr.write(`${isBadInput(error) ? error.message : inspect(error)}\n`);
+    process.exitCode = isBadInput(error) ? EXIT.badInput : EXIT.failed;
   }
 }
 // What was opened has been closed; a handle that someone forgot must not keep the person waiting.

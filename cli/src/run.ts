@@ -1,15 +1,17 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SourceStep } from '@millwright/contracts';
 import { PipelineMeter } from '@millwright/liveview';
 import { createLogger, noTelemetry, startTelemetry } from '@millwright/observability';
+import type { Plant } from '@millwright/plant';
 import { openReplay } from '@millwright/replay';
 import { DEFAULT_SETTINGS } from '@millwright/service-ingestion';
 import { startStandalone, type Standalone } from '@millwright/service-standalone';
 import { readEnvironment, shellEnvironment } from '@millwright/shell';
-import { createSimulator } from '@millwright/simulator';
+import { createSimulator, type PlantSimulator } from '@millwright/simulator';
+import { removeLogFile } from '@millwright/streams';
 import { destination } from 'pino';
-import { findPlant, home } from './home.js';
+import { findPlant, homeFolder } from './home.js';
 import { inTurn, type Line } from './line.js';
 import { present } from './present.js';
 import type { RunOptions } from './run-options.js';
@@ -18,14 +20,19 @@ import { refusalReporter } from './refusals.js';
 /** `npm start`: the whole line in this process, fed by the simulated plant or a file. */
 export async function run(options: RunOptions): Promise<number> {
   const { plant, path } = await findPlant(options.plant, options.replay);
-  const folder = join(home(), options.replay === undefined ? `standalone-${plant.name}` : `replay-${plant.name}`);
-  // A replay is a run of its own: what an earlier one left would only be told apart as repeats.
-  if (options.fresh || options.replay !== undefined) rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  const logFile = join(folder, 'millwright.log');
   const defaults = { GRPC_PORT: '0', HTTP_PORT: '0', LISTEN_HOST: '127.0.0.1', MILLWRIGHT_PARTITIONS: '1', LOG_LEVEL: 'info', MILLWRIGHT_INSTANCE: 'standalone' };
   const { config } = readEnvironment({ config: shellEnvironment }, { ...defaults, ...process.env, MILLWRIGHT_PLANT: path });
-  const logger = createLogger({ service: 'standalone', level: config.logLevel, destination: destination(logFile) });
+  const folder = homeFolder(options.replay === undefined ? `standalone-${plant.name}` : `replay-${plant.name}`);
+  const files: RunFiles = { events: join(folder, 'log.sqlite'), snapshot: join(folder, 'source.snapshot'), log: join(folder, 'millwright.log') };
+
+  const refusals = refusalReporter();
+  const earlier = options.replay === undefined && !options.fresh ? goOn(plant, files) : undefined;
+  const simulator = options.replay === undefined ? (earlier ?? createSimulator(plant)) : undefined;
+  const source = simulator ?? (await openReplay(plant, options.replay!, { onRefusal: ({ message }) => refusals.row(message) }));
+  // A replay is a run of its own: what an earlier one left would only be told apart as repeats.
+  if (earlier === undefined) forget(files);
+
+  const logger = createLogger({ service: 'standalone', level: config.logLevel, destination: destination(files.log) });
   const telemetry = await startTelemetry({
     service: 'millwright-standalone',
     version: '0.1.0',
@@ -37,30 +44,53 @@ export async function run(options: RunOptions): Promise<number> {
     return noTelemetry;
   });
 
-  const refusals = refusalReporter();
-  const snapshotFile = join(folder, 'source.snapshot');
-  const simulator = options.replay === undefined ? createSimulator(plant) : undefined;
-  if (simulator !== undefined && existsSync(snapshotFile)) simulator.restore(readFileSync(snapshotFile));
-  const source = simulator ?? (await openReplay(plant, options.replay!, { onRefusal: ({ message }) => refusals.row(message) }));
-
   // Event time of a file or a simulated plant has nothing to do with the clock, and its source is never idle but only slow.
   const ingestion = { ...DEFAULT_SETTINGS, idleMs: Infinity, maxAheadMs: Infinity, watermarkMs: options.speed === 'max' || options.speed > 10 ? 100 : 1000 / Math.max(1, options.speed) };
-  const standalone = await startStandalone({ plant, file: join(folder, 'log.sqlite'), config, ingestion, logger, telemetry });
+  const standalone = await startStandalone({ plant, file: files.events, config, ingestion, logger, telemetry });
   try {
     return await present({
       options,
       plant,
       source,
       meter: new PipelineMeter(),
-      line: standaloneLine(standalone, refusals.record, [`gRPC ${standalone.addresses.grpc}`, `HTTP ${standalone.addresses.http}`, `log ${logFile}`]),
+      line: standaloneLine(standalone, refusals.record, [`gRPC ${standalone.addresses.grpc}`, `HTTP ${standalone.addresses.http}`, `log ${files.log}`]),
       refusals,
-      ...(simulator === undefined ? {} : { resumption: { snapshot: () => simulator.snapshot(), keep: (snapshot) => writeWhole(snapshotFile, snapshot) } }),
+      ...(simulator === undefined ? {} : { resumption: { snapshot: () => simulator.snapshot(), keep: (snapshot) => writeWhole(files.snapshot, snapshot) } }),
     });
   } finally {
     await standalone.close();
     await source.close();
     await telemetry.shutdown();
   }
+}
+
+/** What a run leaves in its folder, for people and for the next run. */
+interface RunFiles {
+  /** The event log, with the state of the processors. */
+  readonly events: string;
+  /** Where the simulated plant goes on. */
+  readonly snapshot: string;
+  /** Log lines. */
+  readonly log: string;
+}
+
+/** The simulated plant as an earlier run left it; undefined where there was none. Without its snapshot the events of that run are of no use, which is said. */
+function goOn(plant: Plant, files: RunFiles): PlantSimulator | undefined {
+  if (!existsSync(files.events)) return undefined;
+  const simulator = createSimulator(plant);
+  try {
+    simulator.restore(readFileSync(files.snapshot));
+    return simulator;
+  } catch (error) {
+    process.stderr.write(`The simulated plant starts afresh, for it can't go on from ${files.snapshot}: ${(error as Error).message}\n`);
+    return undefined;
+  }
+}
+
+/** Removes what an earlier run left. @throws LogFileError when that run is not over */
+function forget(files: RunFiles): void {
+  removeLogFile(files.events);
+  for (const file of [files.snapshot, files.log]) rmSync(file, { force: true });
 }
 
 function standaloneLine(standalone: Standalone, refused: (message: string) => void, addresses: readonly string[]): Line {

@@ -3,8 +3,10 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Servers } from '@millwright/servers';
+import { EXIT } from '@millwright/shell';
 import type { ProcessorStatus } from '@millwright/streams';
 import { ROOT } from './home.js';
+import { UsageError } from './usage-error.js';
 
 /** The services of the line, in the order of its flow. */
 export const SERVICES = ['ingestion', 'features', 'inference', 'quality', 'alerting'] as const;
@@ -32,11 +34,12 @@ export class ServiceProcess {
       // A process group of its own: Ctrl-C is for the driver, which then ends them in order.
       detached: true,
       env: {
+        LISTEN_HOST: '127.0.0.1',
+        ...process.env,
+        // Where it listens, its log says.
         LOG_LEVEL: 'info',
         GRPC_PORT: '0',
         HTTP_PORT: '0',
-        LISTEN_HOST: '127.0.0.1',
-        ...process.env,
         MILLWRIGHT_PLANT: plantPath,
         MILLWRIGHT_INSTANCE: `${name}-${instance}-${process.pid}`,
         KAFKA_BROKERS: brokers.join(','),
@@ -47,7 +50,9 @@ export class ServiceProcess {
     if (!detached) process.once('exit', () => this.#kill('SIGKILL'));
     this.died = new Promise((resolve) => {
       this.#child.once('exit', (code, signal) => {
-        if (!this.#stopping) resolve(`${this.title} ended by itself (${signal ?? `exit code ${code}`}); its log is ${this.#logFile}, the end of it:\n${this.#tail()}`);
+        if (this.#stopping) return;
+        if (code === EXIT.badInput) resolve(`${this.title} could not be started:\n${this.#sentences()}`);
+        else resolve(`${this.title} ended by itself (${signal ?? `exit code ${code}`}); its log is ${this.#logFile}, the end of it:\n${this.#tail()}`);
       });
       this.#child.once('error', (error) => resolve(`${this.title} could not be started: ${error.message}`));
     });
@@ -57,11 +62,11 @@ export class ServiceProcess {
     return this.#child.pid ?? 0;
   }
 
-  /** Resolves when the service says that it is ready. @throws Error when it ends first or takes too long. */
+  /** Resolves when the service says that it is ready. @throws UsageError when it refuses what it was given, Error when it ends first or takes too long. */
   async ready(): Promise<void> {
     const began = Date.now();
     const died = this.died.then((reason) => {
-      throw new Error(reason);
+      throw this.#child.exitCode === EXIT.badInput ? new UsageError(reason) : new Error(reason);
     });
     while (Date.now() - began < START_MS) {
       await Promise.race([delay(50), died]);
@@ -113,6 +118,11 @@ export class ServiceProcess {
       this.grpc = grpc;
       this.http = http;
     }
+  }
+
+  /** What its log has for people: all that is not a JSON line. */
+  #sentences(): string {
+    return readFileSync(this.#logFile, 'utf8').split('\n').filter((line) => line !== '' && !line.startsWith('{')).join('\n');
   }
 
   #tail(): string {

@@ -6,7 +6,8 @@ import type { Line } from './line.js';
 
 /** Steps handed in that the log need not have yet. */
 const STEPS_IN_FLIGHT = 32;
-const KEEP_MS = 5_000;
+/** Between snapshots: what a killed run has to repeat. */
+const KEEP_MS = 500;
 /** How long the line may take to finish what is in it when a run ends. */
 const DRAIN_MS = 60_000;
 

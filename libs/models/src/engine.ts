@@ -38,6 +38,11 @@ export class EngineError extends Error {
   override readonly name = 'EngineError';
 }
 
+/** No engine could be started: a graph can't be loaded, or is not what its manifest says. */
+export class EngineStartError extends EngineError {
+  readonly badInput = true;
+}
+
 /** Where an engine says what it uses and what went wrong. */
 export interface EngineLogger {
   info(fields: object, message: string): void;

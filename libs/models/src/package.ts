@@ -26,6 +26,7 @@ export interface ModelPackage {
 /** Thrown for a package that can't be used. The message names file and field and says what to do. */
 export class ModelPackageError extends Error {
   override readonly name = 'ModelPackageError';
+  readonly badInput = true;
   constructor(
     readonly file: string,
     readonly field: string | undefined,

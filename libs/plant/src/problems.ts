@@ -16,6 +16,8 @@ export interface PlantFileProblem {
 
 /** A plant file that can't be used: every problem at once, in the order of the file. */
 export class PlantFileError extends Error {
+  readonly badInput = true;
+
   constructor(readonly problems: readonly PlantFileProblem[]) {
     super(problems.map(({ file, line, path, message }) => `${file}:${line}: ${path === '' ? '' : `${path}: `}${message}`).join('\n'));
     this.name = 'PlantFileError';

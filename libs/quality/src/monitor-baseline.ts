@@ -24,6 +24,7 @@ export interface MonitorBaseline {
 /** A baseline file that can't be used: file, field and remedy in one sentence. */
 export class BaselineError extends Error {
   override readonly name = 'BaselineError';
+  readonly badInput = true;
 }
 
 /** The text of a baseline file: JSON, one direction a line. */

@@ -1,5 +1,7 @@
 /** A file that can't be replayed: what is wrong, where, and what to do. */
 export class ReplayError extends Error {
+  readonly badInput = true;
+
   constructor(
     readonly file: string,
     reason: string,

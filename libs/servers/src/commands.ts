@@ -26,4 +26,5 @@ export async function isExecutable(path: string): Promise<boolean> {
 /** A server that this machine cannot run, and the command that mends it: one sentence, to be shown as it is. */
 export class MissingServerError extends Error {
   override readonly name = 'MissingServerError';
+  readonly badInput = true;
 }

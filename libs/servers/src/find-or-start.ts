@@ -1,4 +1,6 @@
+import { MissingServerError } from './commands.js';
 import { startKafka, type KafkaOptions } from './kafka.js';
+import { isListening } from './ports.js';
 import { startRedis, type RedisOptions } from './redis.js';
 
 /** A Kafka and a Redis to work with. */
@@ -18,11 +20,13 @@ export interface FindOrStartOptions {
 
 /**
  * The Kafka and the Redis that KAFKA_BROKERS (host:port, comma-separated) and REDIS_URL name; what they do not name is started on this machine.
- * @throws MissingServerError, one sentence with the remedy, when this machine cannot run one of them.
+ * @throws MissingServerError, one sentence with the remedy, when this machine cannot run one of them or what they name does not answer.
  */
 export async function findOrStart(options: FindOrStartOptions = {}): Promise<Servers> {
   const named = process.env['KAFKA_BROKERS']?.split(',').map((each) => each.trim()).filter((each) => each !== '');
   const namedUrl = process.env['REDIS_URL'];
+  if (named?.length) await requireAnswer('KAFKA_BROKERS', named);
+  if (namedUrl) await requireAnswer('REDIS_URL', [hostOf(namedUrl)]);
   const [kafka, redis] = await Promise.allSettled([
     named?.length ? undefined : startKafka(options.kafka),
     namedUrl ? undefined : startRedis(options.redis),
@@ -45,4 +49,22 @@ export async function findOrStart(options: FindOrStartOptions = {}): Promise<Ser
     ],
     stop,
   };
+}
+
+/** @throws MissingServerError when nothing listens at any of the addresses (host:port) that a variable names. */
+async function requireAnswer(variable: string, addresses: readonly string[]): Promise<void> {
+  const answers = await Promise.all(
+    addresses.map((address) => {
+      const [, host, port] = /^\[?(.+?)\]?:(\d{1,5})$/.exec(address) ?? [];
+      return host !== undefined && Number(port) < 65_536 && isListening(Number(port), host);
+    }),
+  );
+  if (answers.includes(true)) return;
+  throw new MissingServerError(`${variable} names ${addresses.join(', ')}, where nothing answers: start it, correct ${variable}, or unset it to have a server started here.`);
+}
+
+/** Host and port of a Redis address; the address itself where it has none. */
+function hostOf(redisUrl: string): string {
+  const { host = redisUrl, port } = URL.parse(redisUrl) ?? {};
+  return port === '' ? `${host}:6379` : host;
 }

@@ -1,5 +1,7 @@
 import { connect, createServer, type AddressInfo } from 'node:net';
 
+const CONNECT_MS = 5_000;
+
 /** Ports of 127.0.0.1 that nobody listens on now, all different. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
@@ -18,15 +20,16 @@ export async function freePorts(count: number): Promise<number[]> {
   }
 }
 
-/** Whether something listens on a port of 127.0.0.1. */
-export function isListening(port: number): Promise<boolean> {
+/** Whether something listens on a port, of this machine by default, and answers within CONNECT_MS. */
+export function isListening(port: number, host = '127.0.0.1'): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect({ port, host, timeout: CONNECT_MS });
     const settle = (listening: boolean): void => {
       socket.destroy();
       resolve(listening);
     };
     socket.once('connect', () => settle(true));
     socket.once('error', () => settle(false));
+    socket.once('timeout', () => settle(false));
   });
 }

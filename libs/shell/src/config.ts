@@ -5,6 +5,7 @@ import { z } from 'zod';
 /** Every variable of the environment that is wrong, one sentence each. Exit code 2. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
+  readonly badInput = true;
 
   constructor(readonly problems: readonly string[]) {
     super(problems.join('\n'));

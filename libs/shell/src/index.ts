@@ -1,3 +1,4 @@
+export { isBadInput } from './bad-input.js';
 export { ConfigError, integer, readEnvironment, shellEnvironment, clusterEnvironment, type ClusterConfig, type ShellConfig } from './config.js';
 export { callTraceparent, GrpcHost } from './grpc-host.js';
 export { bidiStreaming, clientStreaming, sent, serverStreaming, unary } from './handlers.js';

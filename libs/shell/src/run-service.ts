@@ -1,9 +1,10 @@
 import type { DynamicModule, Type } from '@nestjs/common';
 import { createLogger, startTelemetry, type Logger } from '@millwright/observability';
-import { loadPlant, PlantFileError } from '@millwright/plant';
+import { loadPlant } from '@millwright/plant';
 import { openKafkaLog, openRedisStore } from '@millwright/streams';
 import { z } from 'zod';
-import { clusterEnvironment, ConfigError, readEnvironment, shellEnvironment } from './config.js';
+import { isBadInput } from './bad-input.js';
+import { clusterEnvironment, readEnvironment, shellEnvironment } from './config.js';
 import { startShell } from './start-shell.js';
 import { EXIT, superviseProcess } from './supervise.js';
 import type { Surroundings } from './tokens.js';
@@ -53,18 +54,23 @@ export async function runService<S = unknown>(service: Service<S>): Promise<void
 }
 
 async function failed(logger: Logger, error: unknown, stop: () => Promise<void>): Promise<never> {
-  logger.fatal({ err: error }, 'the service could not start');
+  if (!isBadInput(error)) logger.fatal({ err: error }, 'the service could not start');
   await stop().catch((cause: unknown) => logger.error({ err: cause }, 'shutting down failed'));
+  if (isBadInput(error)) exitForPeople(error);
   process.exit(EXIT.failed);
 }
 
-/** Wrong configuration is for people: plain sentences, no stack, exit code 2. */
 function orExit<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof ConfigError || error instanceof PlantFileError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exit(EXIT.badInput);
+    if (!isBadInput(error)) throw error;
+    return exitForPeople(error);
   }
+}
+
+/** What people gave was wrong: plain sentences for them, no stack. */
+function exitForPeople({ message }: Error): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(EXIT.badInput);
 }

@@ -302,6 +302,8 @@ simulation:
 
   it('a snapshot of another plant', () => {
     const tiny = createSimulator(parsePlant(text, 'tiny/plant.yaml'));
-    expect(() => { tiny.restore(createTrainingRun(plant, 'tank', { seed: 1 }).snapshot()); }).toThrow('the snapshot is of a plant with assets training, and this one has T-1; start afresh');
+    expect(() => { tiny.restore(createTrainingRun(plant, 'tank', { seed: 1 }).snapshot()); }).toThrow('it is of a plant with the assets training, and this one has T-1');
+    expect(() => { tiny.restore(new TextEncoder().encode('{"timeUs": 17')); }).toThrow(/^it is no snapshot of a simulated plant/);
+    expect(() => { tiny.restore(new TextEncoder().encode('[]')); }).toThrow('it is no snapshot of a simulated plant');
   });
 });

@@ -15,6 +15,7 @@ const STEP_US = 1e6;
 /** A plant file whose simulation section the simulator can't follow. */
 export class SimulationError extends Error {
   override readonly name = 'SimulationError';
+  readonly badInput = true;
 }
 
 /** A plant that lives by its seed: the same plant file gives the same blocks and records, byte for byte. */
@@ -25,7 +26,7 @@ export interface PlantSimulator extends Source {
   snapshot(): Uint8Array;
   /**
    * Goes on where the snapshot was taken.
-   * @throws SimulationError where it was taken of another plant.
+   * @throws SimulationError where it was taken of another plant, or is none.
    */
   restore(snapshot: Uint8Array): void;
 }
@@ -79,6 +80,17 @@ interface Snapshot {
   readonly units: readonly { readonly asset: string; readonly machine: unknown; readonly random: readonly (number | null)[]; readonly blocks: number; readonly records: number }[];
 }
 
+function snapshotIn(bytes: Uint8Array): Snapshot {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (error) {
+    throw new SimulationError(`it is no snapshot of a simulated plant (${(error as Error).message})`);
+  }
+  if (typeof value !== 'object' || value === null || !('units' in value) || !Array.isArray(value.units)) throw new SimulationError('it is no snapshot of a simulated plant');
+  return value as Snapshot;
+}
+
 class Simulator implements PlantSimulator {
   #timeUs: number;
   readonly #units: readonly Unit[];
@@ -127,10 +139,10 @@ class Simulator implements PlantSimulator {
   }
 
   restore(bytes: Uint8Array): void {
-    const { timeUs, units } = JSON.parse(new TextDecoder().decode(bytes)) as Snapshot;
+    const { timeUs, units } = snapshotIn(bytes);
     const ids = (list: readonly string[]): string => list.join(', ');
     const [now, then] = [ids(this.#units.map(({ asset }) => asset.id)), ids(units.map(({ asset }) => asset))];
-    if (now !== then) throw new SimulationError(`the snapshot is of a plant with assets ${then}, and this one has ${now}; start afresh`);
+    if (now !== then) throw new SimulationError(`it is of a plant with the assets ${then}, and this one has ${now}`);
     this.#timeUs = timeUs;
     this.#units.forEach((unit, i) => {
       const from = units[i]!;

@@ -7,6 +7,7 @@ export { runProcessor } from './run.js';
 export { PureRun, type PureRecord } from './pure-run.js';
 export { SequenceTracker, type SequenceSnapshot } from './sequence-tracker.js';
 export { openEmbeddedLog, type EmbeddedLog, type EmbeddedLogOptions } from './embedded/embedded-log.js';
+export { LogFileError, removeLogFile } from './embedded/database.js';
 export { EmbeddedStateStore } from './embedded/embedded-state-store.js';
 export { MemoryStateStore } from './memory/memory-state-store.js';
 export { partitionFor } from './partition.js';

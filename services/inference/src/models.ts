@@ -19,7 +19,7 @@ export interface RunningModels extends InferenceModels {
 
 /**
  * Loads the packages that the plant's kinds name, from models/ beside the plant file, and starts the engine.
- * @throws ModelPackageError, EngineError
+ * @throws ModelPackageError, EngineStartError
  */
 export async function startModels(plant: Plant, settings: InferenceSettings, logger: EngineLogger): Promise<RunningModels> {
   const packages = await loadModels(plant);

@@ -1,7 +1,8 @@
+import { inspect } from 'node:util';
 import { createLogger, startTelemetry } from '@millwright/observability';
-import { loadPlant, PlantFileError } from '@millwright/plant';
+import { loadPlant } from '@millwright/plant';
 import { ingestionEnvironment } from '@millwright/service-ingestion';
-import { ConfigError, EXIT, readEnvironment, shellEnvironment, superviseProcess } from '@millwright/shell';
+import { EXIT, isBadInput, readEnvironment, shellEnvironment, superviseProcess } from '@millwright/shell';
 import { z } from 'zod';
 import { startStandalone } from './standalone.js';
 
@@ -30,7 +31,7 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  const people = error instanceof ConfigError || error instanceof PlantFileError;
-  process.stderr.write(`${people ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  const people = isBadInput(error);
+  process.stderr.write(`${people ? error.message : inspect(error)}\n`);
   process.exit(people ? EXIT.badInput : EXIT.failed);
 });

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import type { EngineLogger, InferenceEngine, RunResult } from '../engine.js';
+import { EngineStartError, type EngineLogger, type InferenceEngine, type RunResult } from '../engine.js';
 import type { ModelPackage } from '../package.js';
 import type { Device, Job, JobAnswer, Slot, WorkerModel, WorkerSetup } from './protocol.js';
 import { WorkerPool } from './worker-pool.js';
@@ -25,7 +25,7 @@ const MOST_BATCHES = 32;
 
 /**
  * Starts an engine of ONNX Runtime sessions in worker threads. A session's run() occupies one thread and one core.
- * @throws EngineError naming the package whose graph can't be loaded or does not agree with its manifest.
+ * @throws EngineStartError naming the package whose graph can't be loaded or does not agree with its manifest.
  */
 export async function startOnnxEngine(options: OnnxEngineOptions): Promise<InferenceEngine> {
   const { packages, logger } = options;
@@ -38,6 +38,8 @@ export async function startOnnxEngine(options: OnnxEngineOptions): Promise<Infer
     size: workers,
     attempts: ATTEMPTS,
     onDeath: (reason, jobs) => logger.warn({ reason, jobs }, 'inference worker died; another takes over its batches'),
+  }).catch((error: unknown) => {
+    throw new EngineStartError((error as Error).message, { cause: error });
   });
   if (device !== setup.devices[0]) logger.warn({ wanted: setup.devices[0], device }, `inference runs on ${device}: ${setup.devices[0]} could not be used`);
   logger.info({ engine: 'onnx', device, workers, models: packages.map(labelOf) }, 'inference engine started');

@@ -20,7 +20,7 @@ async function open(device: Device): Promise<Loaded[]> {
       interOpNumThreads: 1,
       logSeverityLevel: 3,
     }).catch((error: unknown) => {
-      throw new Error(`${model.label}: ${(error as Error).message}`);
+      throw new Error(`${model.label}: can't be loaded (${(error as Error).message}); rebuild the package with the command in its manifest's field training.command`);
     });
     agree(model, session);
     loaded.push({ model, session });

@@ -1,3 +1,4 @@
+import { existsSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
 const SCHEMA_VERSION = 1;
@@ -24,10 +25,40 @@ const SQLITE_IOERR_WRITE = 778;
 /** SQLite's result code for: another connection holds the file. */
 const SQLITE_BUSY = 5;
 
+/** A log file that can't be used: why, and what to do. */
+export class LogFileError extends Error {
+  override readonly name = 'LogFileError';
+  readonly badInput = true;
+}
+
 interface Pending {
   readonly operation: () => unknown;
   readonly resolve: (value: never) => void;
   readonly reject: (error: unknown) => void;
+}
+
+const unusable = (path: string, error: unknown): LogFileError =>
+  new LogFileError(
+    resultCode(error) === SQLITE_BUSY
+      ? `${path} is in use by another process: an event log file serves one process; stop that one, or choose another file`
+      : `${path} can't be used as an event log: ${(error as Error).message}; move it away, or choose another file`,
+    { cause: error },
+  );
+
+/**
+ * Removes an event log's file, whatever is in it.
+ * @throws LogFileError when another process holds it
+ */
+export function removeLogFile(path: string): void {
+  if (existsSync(path)) {
+    try {
+      new Database(path).close();
+    } catch (error) {
+      if (resultCode((error as Error).cause) === SQLITE_BUSY) throw error;
+      // It can't be used by anyone, and goes.
+    }
+  }
+  for (const each of [path, `${path}-wal`, `${path}-shm`]) rmSync(each, { force: true });
 }
 
 /** Told how each transaction ended, to bring what it keeps in memory in line. */
@@ -51,20 +82,19 @@ export class Database {
   #scheduled = false;
   #open = true;
 
-  /** @param path file, or `:memory:`. @throws Error with one sentence when the file can't be used. */
+  /** @param path file, or `:memory:`. @throws LogFileError when the file can't be used. */
   constructor(path: string) {
     this.path = path;
     try {
       this.sql = new DatabaseSync(path);
     } catch (error) {
-      throw new Error(`${path} can't be opened as an event log: ${(error as Error).message}; does its folder exist and may this user write there?`, { cause: error });
+      throw new LogFileError(`${path} can't be opened as an event log: ${(error as Error).message}; does its folder exist and may this user write there?`, { cause: error });
     }
     try {
       this.#prepare();
     } catch (error) {
       this.sql.close();
-      if (resultCode(error) !== SQLITE_BUSY) throw error;
-      throw new Error(`${path} is in use by another process: an event log file serves one process; stop that one, or choose another file`, { cause: error });
+      throw error instanceof LogFileError ? error : unusable(path, error);
     }
   }
 
@@ -74,7 +104,7 @@ export class Database {
     const version = this.sql.prepare('PRAGMA user_version').get()?.['user_version'];
     if (version === 0) this.sql.exec(SCHEMA);
     else if (version !== SCHEMA_VERSION) {
-      throw new Error(`${this.path} has event log format ${String(version)}, this version reads ${SCHEMA_VERSION}: use the version that wrote it, or move the file away`);
+      throw new LogFileError(`${this.path} has event log format ${String(version)}, this version reads ${SCHEMA_VERSION}: use the version that wrote it, or move the file away`);
     }
     this.sql.exec('COMMIT');
   }

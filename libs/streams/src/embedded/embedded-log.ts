@@ -26,7 +26,7 @@ const RETENTION_MS = 60_000;
  * Opens, or creates, an event log in one SQLite file for this process alone.
  *
  * @param path of the file, in a folder that exists; `:memory:` for one that ends with the process
- * @throws Error with one sentence when the file is in use, of another format or out of reach
+ * @throws LogFileError when the file is in use, of another format or out of reach
  */
 export const openEmbeddedLog = (path: string, options: EmbeddedLogOptions = {}): EmbeddedLog =>
   new EmbeddedLog(new Database(path), options.maxBytes ?? DEFAULT_MAX_BYTES);
