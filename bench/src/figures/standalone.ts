@@ -112,6 +112,5 @@ function memoryFigure(samples: readonly number[], progress: (line: string) => vo
   const second = samples.slice(minute, 2 * minute);
   const most = Math.max(...last);
   if (MINUTES > 2) progress(`memory grew by ${(most - Math.max(...second)).toFixed(0)} MB between minute 2 and minute ${MINUTES}`);
-  const { value, ...rest } = figure('standalone_rss_mb', last, 400, 'lower', 'MB');
-  return { ...rest, value: Math.max(value, rest.spread[1]) };
+  return { ...figure('standalone_rss_mb', last, 400, 'lower', 'MB'), value: Math.round(most) };
 }
