@@ -27,7 +27,7 @@ export async function cluster(options: ClusterOptions): Promise<number> {
   const { plant, path } = await findPlant(options.plant, options.replay);
   const folder = homeFolder('cluster');
   for (const name of readdirSync(folder)) rmSync(join(folder, name));
-  const logger = createLogger({ service: 'cluster', level: 'info', destination: destination(join(folder, 'cluster.log')) });
+  const logger = createLogger({ service: 'cluster', level: 'info', destination: destination({ dest: join(folder, 'cluster.log'), sync: true }) });
   const servers = await findOrStart({ kafka: { outlive: options.keep }, redis: { outlive: options.keep } });
   const processes: ServiceProcess[] = [];
   let keep = false;

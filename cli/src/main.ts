@@ -4,13 +4,13 @@ import type { BaselineOptions, TrainOptions } from './learn.js';
 import { addRunOptions, type RunOptions } from './run-options.js';
 
 // Commands are loaded when called: `run` should not wait for trainers, nor `train` for servers.
-const program = new Command('millwright').description('Watches a factory as it runs.').showHelpAfterError().exitOverride();
+const program = new Command('millwright').description('Watches a factory as it runs.').showHelpAfterError('(--help after the command says more)').exitOverride();
 
 const does = <O>(action: (options: O) => Promise<number>) => async (options: O): Promise<void> => {
   process.exitCode = await action(options);
 };
 
-addRunOptions(program.command('run', { isDefault: true }))
+addRunOptions(program.command('run'))
   .description('the whole line in this process, fed by the simulated plant or a file')
   .action(does(async (options: RunOptions) => (await import('./run.js')).run(options)));
 

@@ -31,11 +31,12 @@ export async function present({ options, plant, source, line, meter, refusals, r
   const timer = options.for === undefined ? undefined : setTimeout(() => stop.abort(), options.for * 1000);
   const view = show(options, plant, line, meter);
   try {
-    const { summary, problem } = await runSession({ line, source, meter, speed: options.speed, signal: stop.signal, ...(resumption === undefined ? {} : { resumption }) });
+    const { summary, problem, broken } = await runSession({ line, source, meter, speed: options.speed, signal: stop.signal, ...(resumption === undefined ? {} : { resumption }) });
     view.stop();
     for (const sentence of refusals.lines) process.stderr.write(`${sentence}\n`);
     if (problem !== undefined) process.stderr.write(`${problem}\n`);
     if (options.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+    if (broken !== undefined) throw broken;
     return problem === undefined && summary.lost === 0 && summary.duplicated === 0 ? 0 : 1;
   } finally {
     view.stop();

@@ -32,7 +32,7 @@ export async function run(options: RunOptions): Promise<number> {
   // A replay is a run of its own: what an earlier one left would only be told apart as repeats.
   if (earlier === undefined) forget(files);
 
-  const logger = createLogger({ service: 'standalone', level: config.logLevel, destination: destination(files.log) });
+  const logger = createLogger({ service: 'standalone', level: config.logLevel, destination: destination({ dest: files.log, sync: true }) });
   const telemetry = await startTelemetry({
     service: 'millwright-standalone',
     version: '0.1.0',

@@ -33,8 +33,10 @@ export interface Resumption {
 /** How a session ended. */
 export interface SessionEnd {
   readonly summary: Summary;
-  /** What went wrong, if something did. */
+  /** What went wrong in the line, if something did. */
   readonly problem?: string;
+  /** Why the source ended before its end, if it did; what it gave before has been dealt with. */
+  readonly broken?: unknown;
 }
 
 /** Plays a source through a line until it ends or is ended, waits until the line has finished all of it, and counts. */
@@ -55,21 +57,26 @@ export async function runSession({ line, source, meter, speed, signal, resumptio
       problem ??= `Data could not be taken in: ${(error as Error).message}`;
     }
   };
-  for await (const step of pace(source, speed, { signal })) {
-    meter.arrived(step);
-    rows.add(step);
-    lastUs = step.advanceToUs;
-    const done = publish(step).finally(() => inFlight.delete(done));
-    inFlight.add(done);
-    if (inFlight.size >= STEPS_IN_FLIGHT) await Promise.race([...inFlight, failed]);
-    // Taken here, before the source is asked for the next step: a step that is waited for when the session ends is not handed in.
-    snapshot = resumption?.snapshot();
-    if (snapshot !== undefined && Date.now() - keptMs > KEEP_MS) {
-      await Promise.race([Promise.all(inFlight), failed]);
-      if (problem === undefined) resumption?.keep(snapshot);
-      keptMs = Date.now();
+  let broken: unknown;
+  try {
+    for await (const step of pace(source, speed, { signal })) {
+      meter.arrived(step);
+      rows.add(step);
+      lastUs = step.advanceToUs;
+      const done = publish(step).finally(() => inFlight.delete(done));
+      inFlight.add(done);
+      if (inFlight.size >= STEPS_IN_FLIGHT) await Promise.race([...inFlight, failed]);
+      // Taken here, before the source is asked for the next step: a step that is waited for when the session ends is not handed in.
+      snapshot = resumption?.snapshot();
+      if (snapshot !== undefined && Date.now() - keptMs > KEEP_MS) {
+        await Promise.race([Promise.all(inFlight), failed]);
+        if (problem === undefined) resumption?.keep(snapshot);
+        keptMs = Date.now();
+      }
+      if (problem !== undefined) break;
     }
-    if (problem !== undefined) break;
+  } catch (error) {
+    broken = error;
   }
   await Promise.race([Promise.all(inFlight), failed]);
   if (problem === undefined) {
@@ -78,7 +85,7 @@ export async function runSession({ line, source, meter, speed, signal, resumptio
   }
   const statuses = problem === undefined ? await line.statuses() : await line.statuses().catch(() => []);
   const summary = summarize(meter, statuses, (timeUs) => rows.at(timeUs));
-  return problem === undefined ? { summary } : { summary, problem };
+  return { summary, ...(problem === undefined ? {} : { problem }), ...(broken === undefined ? {} : { broken }) };
 }
 
 async function drain(line: Line, source: string, meter: PipelineMeter, lastUs: number, failed: Promise<void>): Promise<string | undefined> {

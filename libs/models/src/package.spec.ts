@@ -53,7 +53,7 @@ describe('model package', () => {
   });
 
   it('refuses a folder without package, and a manifest that is no JSON', async () => {
-    await expect(loadPackage('/nowhere')).rejects.toThrow(/manifest\.json: can't be read \(ENOENT\); a package is a folder with manifest\.json and model\.onnx/);
+    await expect(loadPackage('/nowhere')).rejects.toThrow(/manifest\.json: can't be read \(ENOENT\); put the whole package there, a folder with manifest\.json and model\.onnx/);
     const { directory } = await toyPackage();
     await writeFile(join(directory, 'manifest.json'), '{ "name": ');
     await expect(loadPackage(directory)).rejects.toThrow(/manifest\.json: not JSON/);

@@ -99,7 +99,7 @@ async function read(file: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch (error) {
-    throw new ModelPackageError(file, undefined, `can't be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`, 'a package is a folder with manifest.json and model.onnx');
+    throw new ModelPackageError(file, undefined, `can't be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`, 'put the whole package there, a folder with manifest.json and model.onnx, or take the model out of the plant file');
   }
 }
 

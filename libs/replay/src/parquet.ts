@@ -25,6 +25,7 @@ const parsers: Partial<ParquetParsers> = {
  */
 export async function openParquet(file: string): Promise<Table> {
   const buffer = await open(file);
+  if (buffer.byteLength === 0) throw new ReplayError(file, 'is empty; give a file with at least one row');
   let metadata: FileMetaData;
   try {
     metadata = await parquetMetadataAsync(buffer);

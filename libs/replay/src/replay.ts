@@ -41,18 +41,26 @@ export async function openReplay(plant: Plant, path: string, { source, onRefusal
 
   async function* steps(): AsyncGenerator<SourceStep> {
     let row = 0;
-    for await (const batch of table.batches) {
-      for (const each of batch) {
-        row++;
-        const step = builder.add(each, (reason) => {
-          refused++;
-          onRefusal?.({ file, row, message: `${file}${table.place === 'line' ? `:${each.at}` : `: ${table.place} ${each.at}`}: ${reason}` });
-        });
-        if (step) yield step;
+    let broken: unknown;
+    try {
+      for await (const batch of table.batches) {
+        for (const each of batch) {
+          row++;
+          const step = builder.add(each, (reason) => {
+            refused++;
+            onRefusal?.({ file, row, message: `${file}${table.place === 'line' ? `:${each.at}` : `: ${table.place} ${each.at}`}: ${reason}` });
+          });
+          if (step) yield step;
+        }
       }
+      if (row === 0) throw new ReplayError(file, 'has no rows; give a file with at least one row');
+    } catch (error) {
+      broken = error;
     }
+    // What was good before a file breaks off is played.
     const last = builder.end();
     if (last) yield last;
+    if (broken !== undefined) throw broken;
   }
 
   const generator = steps();

@@ -60,7 +60,7 @@ function judge(kind: AssetKind, names: readonly string[], model: ModelPackage): 
   const columns = manifest.input.features.map((feature, index) => {
     const column = names.indexOf(feature);
     if (column < 0) {
-      throw new ModelPackageError(file, `input.features.${index}`, `kind ${kind.name} has no feature ${feature}; ${suggestion(feature, names)}`, 'add its signal to the plant file, or train the model anew on the features that there are');
+      throw new ModelPackageError(file, `input.features.${index}`, `kind ${kind.name} has no feature ${feature} (${suggestion(feature, names)})`, 'add its signal to the plant file, or train the model anew on the features that there are');
     }
     return column;
   });

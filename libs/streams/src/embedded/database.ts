@@ -40,7 +40,7 @@ interface Pending {
 const unusable = (path: string, error: unknown): LogFileError =>
   new LogFileError(
     resultCode(error) === SQLITE_BUSY
-      ? `${path} is in use by another process: an event log file serves one process; stop that one, or choose another file`
+      ? `${path} is in use by another process: an event log file serves one process; stop that one, or choose another folder or file`
       : `${path} can't be used as an event log: ${(error as Error).message}; move it away, or choose another file`,
     { cause: error },
   );
