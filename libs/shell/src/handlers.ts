@@ -45,8 +45,8 @@ export function serverStreaming<Q, R>(handle: (request: Q, call: ServerWritableS
 }
 
 /**
- * Requests and responses as `handle` likes; it resolves when the call is to end. Write with `sent`; read with
- * `call.iterator({ destroyOnReturn: false })`, for a destroyed call can't tell its client why.
+ * Requests and responses as `handle` likes; it resolves when the call is to end. Write with `sent`. Don't read with the
+ * stream's own iterator: it destroys the call on an error, which then can't tell its client why.
  */
 export function bidiStreaming<Q, R>(handle: (call: ServerDuplexStream<Q, R>) => Promise<void>): handleBidiStreamingCall<Q, R> {
   return async (call) => {

@@ -112,7 +112,7 @@ export class IntakeLane<M extends SentRecord> {
     const { budget, meter } = this.#context;
     meter.refused(this.#spec.topic, refused, refusals);
     const bytes = good.reduce((sum, entry) => sum + entry.bytes.length, 0);
-    await budget.acquire(bytes);
+    if (bytes > 0) await budget.acquire(bytes);
     const durable = this.#write(good, traceparent).finally(() => budget.release(bytes));
     // Callers look at it when its turn comes; until then a rejection is not unhandled.
     durable.catch(() => undefined);
