@@ -94,8 +94,11 @@ export interface EventLog {
   append(records: readonly NewRecord[]): Promise<void>;
   /** Joins a consumer group. All topics must have the same number of partitions; partition p of all goes to the same member. */
   join(group: string, topics: readonly string[], handler: GroupHandler): Promise<Membership>;
-  /** Becomes the one writer for (group, partition), fencing any earlier one. */
-  transactor(group: string, partition: number, topics: readonly string[]): Promise<Transactor>;
+  /**
+   * Becomes the one writer for (group, partition), fencing any earlier one. `topics` are those whose offsets it commits; `outputs`
+   * those that it writes to in its partition, where a log needs to know in order to end what an earlier owner left open.
+   */
+  transactor(group: string, partition: number, topics: readonly string[], outputs?: readonly string[]): Promise<Transactor>;
   tail(options: TailOptions): Promise<Tail>;
   /** Next offset to be written, by partition. */
   endOffsets(topic: string): Promise<readonly number[]>;

@@ -3,10 +3,18 @@
  * partitions. A Java or kafkajs producer that writes to the same topic puts an asset where Millwright looks for it.
  */
 export function partitionFor(key: string, partitions: number): number {
-  return (murmur2(encoder.encode(key)) & 0x7fffffff) % partitions;
+  return (murmur2(utf8(key)) & 0x7fffffff) % partitions;
 }
 
 const encoder = new TextEncoder();
+const scratch = new Uint8Array(1024);
+
+/** Valid until the next call. */
+function utf8(text: string): Uint8Array {
+  // A UTF-16 unit makes three bytes at most.
+  return 3 * text.length <= scratch.length ? scratch.subarray(0, encoder.encodeInto(text, scratch).written) : encoder.encode(text);
+}
+
 const M = 0x5bd1e995;
 
 /** 32-bit murmur2 with Kafka's seed, after org.apache.kafka.common.utils.Utils.murmur2; a signed integer, as in Java. */

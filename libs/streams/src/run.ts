@@ -29,8 +29,8 @@ interface Held {
   readonly storedVersion: number;
   /** Whether the next save must drop what the store holds of the task. */
   replace: boolean;
-  /** Whether output sequences must be looked up in the log before anything is written. */
-  resume: boolean;
+  /** Inputs whose output sequences must be looked up in the log before anything is written. */
+  readonly resume: Set<string>;
   savedAtMs: number;
   saving: Promise<void> | undefined;
 }
@@ -91,44 +91,15 @@ class Runner implements GroupHandler, ProcessorRun {
   }
 
   async assigned(partition: number): Promise<Offsets> {
-    const { log, store, logger } = this.#options;
+    const { log } = this.#options;
     const { name, inputs } = this.#processor;
     const transactor = await this.#insist(partition, 'take the partition over', () => log.transactor(name, partition, inputs));
-    const committed = new Map(Object.entries(await this.#insist(partition, 'read the committed offsets', () => transactor.committed())));
-    let task = new Task(this.#processor, partition, logger);
-    const stored = await this.#insist(partition, 'load the checkpoint', async () => {
-      const loaded = await store.load(task.name);
-      if (loaded !== undefined) await this.#checkOfThisLog(partition, loaded.checkpoint.offsets);
-      return loaded;
-    });
-    let restored = false;
-    if (stored !== undefined) {
-      try {
-        task.restore(stored.checkpoint, stored.entries);
-        restored = true;
-        // Saved after its commit, so at least that far is committed, also where the log has forgotten the group's offsets.
-        for (const [topic, offset] of Object.entries(task.offsets)) committed.set(topic, Math.max(offset, committed.get(topic) ?? 0));
-      } catch (error) {
-        logger.warn({ task: task.name, err: error }, `the checkpoint of ${task.name} can't be used (${sentence(error)}): its state is rebuilt from the log`);
-        task = new Task(this.#processor, partition, logger);
-      }
-    } else if (committed.size > 0) {
-      logger.warn({ task: task.name }, `there is no checkpoint of ${task.name}: its state is rebuilt from the log`);
+    try {
+      return await this.#restore(partition, transactor);
+    } catch (error) {
+      await transactor.close();
+      throw error;
     }
-    this.#held.set(partition, {
-      task,
-      transactor,
-      committed,
-      storedVersion: stored?.checkpoint.version ?? 0,
-      replace: !restored,
-      resume: !restored && committed.size > 0,
-      savedAtMs: Date.now(),
-      saving: undefined,
-    });
-    this.#fencedAtMs.delete(partition);
-    this.#ledgers.set(partition, task.ledger());
-    logger.info({ task: task.name, offsets: task.offsets, committed: Object.fromEntries(committed) }, `${task.name} assigned`);
-    return task.offsets;
   }
 
   async batch(batch: LogBatch): Promise<void> {
@@ -168,6 +139,46 @@ class Runner implements GroupHandler, ProcessorRun {
     if (!this.#closing.signal.aborted) this.#ledgers.delete(partition);
   }
 
+  /** The state as of the last checkpoint, or none; resolves to where to read from. */
+  async #restore(partition: number, transactor: Transactor): Promise<Offsets> {
+    const { store, logger } = this.#options;
+    const committed = new Map(Object.entries(await this.#insist(partition, 'read the committed offsets', () => transactor.committed())));
+    let task = new Task(this.#processor, partition, logger);
+    const stored = await this.#insist(partition, 'load the checkpoint', async () => {
+      const loaded = await store.load(task.name);
+      if (loaded !== undefined) await this.#checkOfThisLog(partition, loaded.checkpoint.offsets);
+      return loaded;
+    });
+    let restored = false;
+    if (stored !== undefined) {
+      try {
+        task.restore(stored.checkpoint, stored.entries);
+        restored = true;
+        // Saved after its commit, so at least that far is committed, also where the log has forgotten the group's offsets.
+        for (const [topic, offset] of Object.entries(task.offsets)) committed.set(topic, Math.max(offset, committed.get(topic) ?? 0));
+      } catch (error) {
+        logger.warn({ task: task.name, err: error }, `the checkpoint of ${task.name} can't be used (${sentence(error)}): its state is rebuilt from the log`);
+        task = new Task(this.#processor, partition, logger);
+      }
+    } else if (committed.size > 0) {
+      logger.warn({ task: task.name }, `there is no checkpoint of ${task.name}: its state is rebuilt from the log`);
+    }
+    this.#held.set(partition, {
+      task,
+      transactor,
+      committed,
+      storedVersion: stored?.checkpoint.version ?? 0,
+      replace: !restored,
+      resume: new Set(restored ? [] : committed.keys()),
+      savedAtMs: Date.now(),
+      saving: undefined,
+    });
+    this.#fencedAtMs.delete(partition);
+    this.#ledgers.set(partition, task.ledger());
+    logger.info({ task: task.name, offsets: task.offsets, committed: Object.fromEntries(committed) }, `${task.name} assigned`);
+    return task.offsets;
+  }
+
   /** The store may hold the checkpoints of another log, one that was deleted since: nothing good would come of them. */
   async #checkOfThisLog(partition: number, offsets: Offsets): Promise<void> {
     for (const [topic, offset] of Object.entries(offsets)) {
@@ -203,9 +214,8 @@ class Runner implements GroupHandler, ProcessorRun {
     const { task } = held;
     const { topic, partition, records, nextOffset } = batch;
     const startedMs = performance.now();
-    if (held.resume) {
-      if (task.trimmed) await this.#insist(partition, 'read what it has written', () => this.#resumeSequences(task));
-      held.resume = false;
+    if (held.resume.delete(topic) && task.isTrimmed(topic)) {
+      await this.#insist(partition, 'read what it has written', () => this.#resumeSequences(task, topic));
     }
     const outputs = await task.apply(batch, { live: true, traceparent });
     const appliedMs = performance.now();
@@ -299,14 +309,14 @@ class Runner implements GroupHandler, ProcessorRun {
   }
 
   /** Retention dropped part of what the outputs were counted from: the outputs themselves say how far they got. */
-  async #resumeSequences(task: Task): Promise<void> {
-    const { inputs, outputs } = this.#processor;
+  async #resumeSequences(task: Task, input: string): Promise<void> {
+    const source = task.source(input);
     const tail = await this.#options.log.tail({
-      topics: [...outputs, ...inputs.map(deadLetterTopic)],
+      topics: [...this.#processor.outputs, deadLetterTopic(input)],
       from: 'earliest',
       batch: ({ topic, partition, records }) => {
         if (partition !== task.partition) return;
-        for (const { headers } of records) task.resumeSequence(headers.source, topic, headers.sequence);
+        for (const { headers } of records) if (headers.source === source) task.resumeSequence(input, topic, headers.sequence);
       },
     });
     await tail.caughtUp();

@@ -127,11 +127,6 @@ export class Task {
     return version;
   }
 
-  /** Whether retention had dropped records that this state should stand on. */
-  get trimmed(): boolean {
-    return [...this.#inputs.values()].some((input) => input.trimmed);
-  }
-
   /** Whether an outcome was seen that applying the records again may not repeat (a promise broken): time for a checkpoint. */
   get unrepeatable(): boolean {
     return this.#unrepeatable;
@@ -146,11 +141,15 @@ export class Task {
     return `${this.name}/${input}`;
   }
 
+  /** Whether retention had dropped records of an input that this state should stand on. */
+  isTrimmed(input: string): boolean {
+    return this.#inputs.get(input)?.trimmed ?? false;
+  }
+
   /** Goes on counting where the log says this task had been, for a state rebuilt from a trimmed log. */
-  resumeSequence(source: string, output: string, sequence: number): void {
-    for (const input of this.#inputs.values()) {
-      if (this.source(input.topic) === source) input.written.set(output, Math.max(sequence, input.written.get(output) ?? 0));
-    }
+  resumeSequence(input: string, output: string, sequence: number): void {
+    const written = this.#inputs.get(input)?.written;
+    written?.set(output, Math.max(sequence, written.get(output) ?? 0));
   }
 
   /**

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { LogBatch } from '../log.js';
 import type { Partition } from './partition.js';
 import type { RecordTable } from './record-table.js';
@@ -11,6 +12,7 @@ export class Reader {
   #turn = 0;
   #wake: (() => void) | undefined;
   #closed = false;
+  #busy = false;
 
   /** @param positions offsets to begin at, one a partition */
   constructor(table: RecordTable, partitions: readonly Partition[], positions: readonly number[]) {
@@ -22,6 +24,8 @@ export class Reader {
 
   /** The next batch, empty where all that was left had been dropped by retention; undefined once closed. */
   async next(): Promise<LogBatch | undefined> {
+    // One batch right behind another lets the rest of the process have its turn: a long backlog must not starve it.
+    if (this.#busy) await setImmediate();
     while (!this.#closed) {
       for (let i = 0; i < this.#partitions.length; i++) {
         const at = (this.#turn + i) % this.#partitions.length;
@@ -29,10 +33,12 @@ export class Reader {
         if (batch === undefined) continue;
         this.#positions[at] = batch.nextOffset;
         this.#turn = at + 1;
+        this.#busy = true;
         return batch;
       }
       await new Promise<void>((resolve) => (this.#wake = resolve));
       this.#wake = undefined;
+      this.#busy = false;
     }
     return undefined;
   }
