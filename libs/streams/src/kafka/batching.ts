@@ -1,4 +1,4 @@
-import type { TopicMessages } from 'kafkajs';
+import type { Message, TopicMessages } from 'kafkajs';
 import type { NewRecord } from '../record.js';
 import { sizeOf, toMessage } from './record-codec.js';
 
@@ -9,26 +9,25 @@ const MAX_REQUEST_BYTES = 8_000_000;
 
 /** Gathers the records of one request to the broker: below the limit of each partition, in order. */
 export class RequestBuilder {
-  readonly #byTopic = new Map<string, TopicMessages>();
-  readonly #bytes = new Map<string, number>();
+  /** By topic: its messages, and their bytes by partition. */
+  readonly #byTopic = new Map<string, { readonly messages: Message[]; readonly bytes: number[] }>();
   #total = 0;
 
   /** Adds a record, or returns false when it has to go with the next request. A record is always taken when it is the first. */
   add(record: NewRecord): boolean {
     const size = sizeOf(record);
-    const batch = `${record.partition}/${record.topic}`;
-    const bytes = (this.#bytes.get(batch) ?? 0) + size;
+    let gathered = this.#byTopic.get(record.topic);
+    const bytes = (gathered?.bytes[record.partition] ?? 0) + size;
     if (this.#total > 0 && (bytes > MAX_BATCH_BYTES || this.#total + size > MAX_REQUEST_BYTES)) return false;
     this.#total += size;
-    this.#bytes.set(batch, bytes);
-    const messages = this.#byTopic.get(record.topic)?.messages;
-    if (messages) messages.push(toMessage(record));
-    else this.#byTopic.set(record.topic, { topic: record.topic, messages: [toMessage(record)] });
+    if (gathered === undefined) this.#byTopic.set(record.topic, (gathered = { messages: [], bytes: [] }));
+    gathered.messages.push(toMessage(record));
+    gathered.bytes[record.partition] = bytes;
     return true;
   }
 
   get topicMessages(): TopicMessages[] {
-    return [...this.#byTopic.values()];
+    return [...this.#byTopic].map(([topic, { messages }]) => ({ topic, messages }));
   }
 }
 

@@ -1,6 +1,8 @@
 import kafkajs, { type Cluster, type Kafka, type LogEntry } from 'kafkajs';
 import type { RuntimeLogger } from '../runtime.js';
+import { rememberCoordinators } from './coordinator-cache.js';
 import { stopIdleTimer } from './idle-timer.js';
+import { encodeInOnePass } from './produce-request.js';
 
 /** How to reach a Kafka. */
 export interface KafkaOptions {
@@ -19,6 +21,8 @@ export const TRANSACTIONAL = { initialRetryTime: 5, maxRetryTime: 200, retries: 
 /** kafkajs as Millwright uses it. */
 export function openDriver(options: KafkaOptions): Kafka {
   stopIdleTimer();
+  encodeInOnePass();
+  rememberCoordinators();
   return new kafkajs.Kafka({
     brokers: [...options.brokers],
     clientId: options.clientId,
@@ -30,6 +34,8 @@ export function openDriver(options: KafkaOptions): Kafka {
 }
 
 const REPEAT_MS = 10_000;
+/** Answers of the broker that belong to every day: the last transaction is still being ended, a member comes or leaves. */
+const USUAL = /another concurrent operation on the same transaction|group is rebalancing|needs? to rejoin/;
 
 /**
  * What kafkajs calls errors it mostly mends itself, by trying again: warnings here, each once in ten seconds.
@@ -38,12 +44,13 @@ const REPEAT_MS = 10_000;
 function toLogger(logger: RuntimeLogger): (entry: LogEntry) => void {
   const last = new Map<string, number>();
   return ({ namespace, log }) => {
+    const { message, error, groupId, broker } = log as LogEntry['log'] & { error?: unknown; groupId?: string; broker?: string };
+    const said = typeof error === 'string' ? `${message}: ${error}` : message;
     const now = Date.now();
-    if (now - (last.get(log.message) ?? -Infinity) < REPEAT_MS) return;
+    if (USUAL.test(said) || now - (last.get(said) ?? -Infinity) < REPEAT_MS) return;
     if (last.size > 100) last.clear();
-    last.set(log.message, now);
-    const { message, groupId, broker } = log as LogEntry['log'] & { groupId?: string; broker?: string };
-    logger.warn({ kafkajs: namespace, groupId, broker }, message);
+    last.set(said, now);
+    logger.warn({ kafkajs: namespace, groupId, broker }, said);
   };
 }
 

@@ -22,7 +22,7 @@ const CONSUMER = {
   retry: { ...PATIENT, restartOnFailure: () => Promise.resolve(false) },
 };
 
-const MAX_BACKOFF_MS = 5_000;
+const MAX_BACKOFF_MS = 2_000;
 
 export interface MemberOptions {
   readonly kafka: Kafka;
@@ -51,6 +51,7 @@ export class GroupMember implements Membership {
   #running: Promise<void> | undefined;
   #hasJoined = false;
   #isClosed = false;
+  #memberId: string | undefined;
   #lastPollMs = 0;
 
   private constructor(options: MemberOptions) {
@@ -109,12 +110,13 @@ export class GroupMember implements Membership {
 
   /** Runs a consumer until it crashes or the member is closed; resolves to why it crashed. */
   async #consume(joined: () => void): Promise<Error | undefined> {
-    const { kafka, group, topics } = this.#options;
+    const { kafka, inquiry, group, topics } = this.#options;
     const consumer = kafka.consumer({ ...CONSUMER, groupId: group, partitionAssigners: [copartitioned(() => this.assignment())] });
     const crashed = Promise.withResolvers<Error>();
     consumer.on(consumer.events.CRASH, ({ payload }) => crashed.resolve(payload.error));
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       joined();
+      this.#memberId = payload.memberId;
       this.#assign(payload.memberAssignment);
     });
     consumer.on(consumer.events.HEARTBEAT, () => this.#confirm());
@@ -126,6 +128,9 @@ export class GroupMember implements Membership {
     });
     try {
       await consumer.connect();
+      // The group would wait for what the last consumer was until its session has run out, and nobody would get data meanwhile.
+      if (this.#memberId !== undefined) await inquiry.leave(group, this.#memberId);
+      this.#memberId = undefined;
       await consumer.subscribe({ topics: [...topics], fromBeginning: true });
       this.#consumer = consumer;
       await consumer.run({

@@ -1,7 +1,8 @@
-import type { Cluster, ITopicConfig, Kafka, PartitionOffset } from 'kafkajs';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Broker, Cluster, ITopicConfig, Kafka, PartitionOffset } from 'kafkajs';
 import type { Offsets, TopicSpec } from '../log.js';
 import { openCluster, PATIENT } from './driver.js';
-import { isUnknownTopic, mayPass } from './errors.js';
+import { hasType, isUnknownTopic, mayPass } from './errors.js';
 
 /** A committed offset and the note that its writer left with it. */
 export interface CommittedOffset {
@@ -87,6 +88,18 @@ export class Inquiry {
     return committed;
   }
 
+  /** Takes a member out of a group, where it is still in it. */
+  async leave(group: string, memberId: string): Promise<void> {
+    try {
+      await this.#ask(async (cluster) => {
+        const coordinator = (await cluster.findGroupCoordinator({ groupId: group })) as Coordinator;
+        await coordinator.leaveGroup({ groupId: group, memberId });
+      });
+    } catch (error) {
+      if (!hasType(error, 'UNKNOWN_MEMBER_ID')) throw error;
+    }
+  }
+
   async healthy(): Promise<boolean> {
     const timeout = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => timeout.resolve(false), HEALTH_TIMEOUT_MS);
@@ -131,13 +144,16 @@ export class Inquiry {
         return await question(this.#cluster);
       } catch (error) {
         if (tries >= PATIENT.retries || !mayPass(error)) throw error;
-        await new Promise((resolve) => setTimeout(resolve, delay));
+        await pause(delay);
         // When this fails too, the next try tells.
         await this.#cluster.refreshMetadata().catch(() => undefined);
       }
     }
   }
 }
+
+/** kafkajs has this request and leaves it out of its types. */
+type Coordinator = Broker & { leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown> };
 
 interface OffsetFetchResponse {
   readonly responses: readonly {

@@ -54,8 +54,8 @@ class KafkaLog implements EventLog {
     return this.#keep(await GroupMember.join({ kafka: this.#kafka, inquiry: this.#inquiry, logger: this.#logger, group, topics, handler }));
   }
 
-  async transactor(group: string, partition: number, topics: readonly string[]): Promise<Transactor> {
-    return this.#keep(await KafkaTransactor.open(this.#kafka, this.#inquiry, group, partition, topics));
+  async transactor(group: string, partition: number, inputs: readonly string[], outputs: readonly string[] = []): Promise<Transactor> {
+    return this.#keep(await KafkaTransactor.open(this.#kafka, this.#inquiry, { group, partition, inputs, outputs }));
   }
 
   async tail(options: TailOptions): Promise<Tail> {

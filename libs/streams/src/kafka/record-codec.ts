@@ -9,12 +9,15 @@ export const sizeOf = (record: NewRecord): number => record.value.byteLength + 3
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** A record as kafkajs writes it; headers are UTF-8 text. */
+/**
+ * A record as kafkajs writes it; headers are UTF-8 text. Event time is a header too: Kafka's own timestamp stays the time of writing,
+ * since by it the broker ages records out and forgets idempotent producers, which a replay of last year's data would suffer from at once.
+ */
 export function toMessage(record: NewRecord): Message {
   const { schema, source, sequence, traceparent } = record.headers;
-  const headers: IHeaders = { schema, source, sequence: `${sequence}` };
+  const headers: IHeaders = { schema, source, sequence: `${sequence}`, time: `${record.timeMs}` };
   if (traceparent !== undefined) headers['traceparent'] = traceparent;
-  return { partition: record.partition, key: record.key, value: asBuffer(record.value), timestamp: `${Math.floor(record.timeMs)}`, headers };
+  return { partition: record.partition, key: record.key, value: asBuffer(record.value), headers };
 }
 
 /** Reads the records of one partition; records in a row mostly share schema and source, which are then the same string. */
@@ -40,7 +43,7 @@ export class RecordReader {
       partition: this.partition,
       key: message.key?.toString() ?? '',
       value: message.value ?? EMPTY,
-      timeMs: Number(message.timestamp),
+      timeMs: Number(message.headers?.['time'] ?? message.timestamp),
       headers,
       offset: Number(message.offset),
     };

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Kafka, Producer, Transaction } from 'kafkajs';
 import { FencedError, type Offsets, type Transactor } from '../log.js';
 import type { NewRecord } from '../record.js';
@@ -12,6 +13,20 @@ import type { CommittedOffset, Inquiry } from './inquiry.js';
 const TRANSACTION_TIMEOUT_MS = 30_000;
 /** How long a commit is tried again; brokers restart in less. */
 const PATIENCE_MS = 60_000;
+const RETRY_MS = 50;
+
+/** Key of the records that are written to be aborted; compacted topics need one. */
+const ABORTED_KEY = '~aborted';
+
+/** Where a transactor reads and writes. */
+export interface TransactorScope {
+  readonly group: string;
+  readonly partition: number;
+  /** Topics whose offsets it commits. */
+  readonly inputs: readonly string[];
+  /** Topics that it or an owner before it may have written to, in its partition. */
+  readonly outputs: readonly string[];
+}
 
 /**
  * Writes as `<group>-<partition>`: by this transactional id the broker fences whoever wrote under it before. kafkajs cannot send the
@@ -19,13 +34,19 @@ const PATIENCE_MS = 60_000;
  *
  * A broker that dies while it ends a transaction leaves open whether it did. Every commit therefore leaves a note of its own with
  * its offsets; a successor producer, whose start makes the broker finish or abort what was under way, finds by that note what happened.
+ *
+ * Kafka 4.3 may forget to end a transaction at all: a coordinator that starts while a partition has no leader, as after kill -9 of a
+ * single broker, takes that partition for deleted and leaves the transaction's records and offsets there neither committed nor
+ * aborted ("likely deleted already and hence can be skipped" in the broker's log). The next commit of the same producer would bring
+ * such records to light, though their offsets have been lost and they are about to be written again. So each producer begins with a
+ * transaction across all that it may write to, and aborts it: that ends whatever was left.
  */
 export class KafkaTransactor implements Transactor {
   readonly #kafka: Kafka;
   readonly #inquiry: Inquiry;
-  readonly #group: string;
-  readonly #partition: number;
-  readonly #topics: readonly string[];
+  readonly #scope: TransactorScope;
+  /** Partitions of the outputs, as `<partition>/<topic>`. */
+  readonly #written: Set<string>;
   readonly #id = randomUUID();
   #producer: Producer | undefined;
   /** What the group has committed, as far as is known. */
@@ -35,16 +56,15 @@ export class KafkaTransactor implements Transactor {
   #commits = 0;
   #isFenced = false;
 
-  private constructor(kafka: Kafka, inquiry: Inquiry, group: string, partition: number, topics: readonly string[]) {
+  private constructor(kafka: Kafka, inquiry: Inquiry, scope: TransactorScope) {
     this.#kafka = kafka;
     this.#inquiry = inquiry;
-    this.#group = group;
-    this.#partition = partition;
-    this.#topics = topics;
+    this.#scope = scope;
+    this.#written = new Set(scope.outputs.map((topic) => `${scope.partition}/${topic}`));
   }
 
-  static async open(kafka: Kafka, inquiry: Inquiry, group: string, partition: number, topics: readonly string[]): Promise<KafkaTransactor> {
-    const transactor = new KafkaTransactor(kafka, inquiry, group, partition, topics);
+  static async open(kafka: Kafka, inquiry: Inquiry, scope: TransactorScope): Promise<KafkaTransactor> {
+    const transactor = new KafkaTransactor(kafka, inquiry, scope);
     await transactor.#openProducer();
     transactor.#committed = await transactor.#readCommitted();
     return transactor;
@@ -60,23 +80,24 @@ export class KafkaTransactor implements Transactor {
     this.#refuseFenced();
     if (this.#attempted) throw new Error(`The last commit of ${this.#name} failed or may have failed: committed() has to settle it before the next.`);
     refuseTooLarge(outputs);
+    for (const { partition, topic } of outputs) this.#written.add(`${partition}/${topic}`);
     const note = `${this.#id}/${++this.#commits}`;
     const attempted = { ...this.#committed, ...Object.fromEntries(Object.entries(offsets).map(([topic, offset]) => [topic, { offset, note }])) };
     for (const deadline = Date.now() + PATIENCE_MS; ; ) {
       try {
+        if (await this.#settle()) return;
         this.#producer ??= await this.#openProducer();
+        this.#attempted = attempted;
         await this.#transact(this.#producer, outputs, offsets, note);
         this.#committed = attempted;
+        this.#attempted = undefined;
         return;
       } catch (error) {
         await this.#closeProducer();
-        if (isFence(error)) {
-          this.#isFenced = true;
-          throw new FencedError(`${this.#name} has a newer owner.`, { cause: error });
-        }
-        this.#attempted = attempted;
-        if (Date.now() > deadline || (!mayPass(error) && !isLostTransaction(error))) throw error;
-        if (await this.#settle()) return;
+        if (isFence(error)) this.#isFenced = true;
+        this.#refuseFenced(error);
+        if (Date.now() > deadline || !(mayPass(error) || isLostTransaction(error))) throw error;
+        await pause(RETRY_MS);
       }
     }
   }
@@ -86,11 +107,11 @@ export class KafkaTransactor implements Transactor {
   }
 
   get #name(): string {
-    return `${this.#group}-${this.#partition}`;
+    return `${this.#scope.group}-${this.#scope.partition}`;
   }
 
-  #refuseFenced(): void {
-    if (this.#isFenced) throw new FencedError(`${this.#name} has a newer owner.`);
+  #refuseFenced(cause?: unknown): void {
+    if (this.#isFenced) throw new FencedError(`${this.#name} has a newer owner.`, { cause });
   }
 
   /**
@@ -105,7 +126,6 @@ export class KafkaTransactor implements Transactor {
     const found = await this.#readCommitted();
     const tookPlace = isSame(found, attempted);
     if (!tookPlace && !isSame(found, this.#committed)) {
-      await this.#closeProducer();
       this.#isFenced = true;
       throw new FencedError(`${this.#name} has a newer owner, which has committed meanwhile.`);
     }
@@ -126,13 +146,25 @@ export class KafkaTransactor implements Transactor {
     try {
       await producer.connect();
       // The first transaction gets the producer id, by which the broker fences earlier owners.
-      await (await producer.transaction()).abort();
+      await this.#abortWhatIsLeft(await producer.transaction());
     } catch (error) {
       await producer.disconnect();
       throw error;
     }
     this.#producer = producer;
     return producer;
+  }
+
+  async #abortWhatIsLeft(transaction: Transaction): Promise<void> {
+    const topicMessages = [...this.#written].map((each) => {
+      const [partition, topic] = splitOnce(each);
+      return { topic, messages: [{ partition: Number(partition), key: ABORTED_KEY, value: Buffer.alloc(0) }] };
+    });
+    if (topicMessages.length > 0) {
+      await transaction.sendBatch({ acks: -1, topicMessages });
+      await sendOffsets(transaction, this.#scope.group, []);
+    }
+    await transaction.abort();
   }
 
   async #closeProducer(): Promise<void> {
@@ -144,17 +176,22 @@ export class KafkaTransactor implements Transactor {
   async #transact(producer: Producer, outputs: readonly NewRecord[], offsets: Offsets, note: string): Promise<void> {
     const topics = Object.entries(offsets).map(([topic, offset]) => ({
       topic,
-      partitions: [{ partition: this.#partition, offset: `${offset}`, metadata: note }],
+      partitions: [{ partition: this.#scope.partition, offset: `${offset}`, metadata: note }],
     }));
     const transaction = await producer.transaction();
     for (const topicMessages of requests(outputs)) await transaction.sendBatch({ acks: -1, topicMessages });
-    if (topics.length > 0) await sendOffsets(transaction, this.#group, topics);
+    if (topics.length > 0) await sendOffsets(transaction, this.#scope.group, topics);
     await transaction.commit();
   }
 
   #readCommitted(): Promise<Record<string, CommittedOffset>> {
-    return this.#inquiry.committed(this.#group, this.#partition, this.#topics);
+    return this.#inquiry.committed(this.#scope.group, this.#scope.partition, this.#scope.inputs);
   }
+}
+
+function splitOnce(partitionAndTopic: string): [string, string] {
+  const at = partitionAndTopic.indexOf('/');
+  return [partitionAndTopic.slice(0, at), partitionAndTopic.slice(at + 1)];
 }
 
 type TopicOffsets = Parameters<Transaction['sendOffsets']>[0]['topics'];
@@ -166,7 +203,7 @@ async function sendOffsets(transaction: Transaction, consumerGroupId: string, to
       return await transaction.sendOffsets({ consumerGroupId, topics });
     } catch (error) {
       if (tries >= TRANSACTIONAL.retries || !hasType(error, 'CONCURRENT_TRANSACTIONS')) throw error;
-      await new Promise((resolve) => setTimeout(resolve, delay));
+      await pause(delay);
     }
   }
 }
