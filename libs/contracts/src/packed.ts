@@ -15,20 +15,28 @@ export function packFloat32(values: Float32Array): Uint8Array {
 
 /**
  * Bytes as float64 values: a view where the bytes happen to be aligned, one copy where not.
+ * @param scratch where the copy goes if there is room, valid as long as the caller leaves it alone; a new array otherwise
  * @throws RangeError when the length is no multiple of 8.
  */
-export function unpackFloat64(bytes: Uint8Array): Float64Array {
+export function unpackFloat64(bytes: Uint8Array, scratch?: ArrayBuffer): Float64Array {
   if (bytes.byteLength % 8 !== 0) throw new RangeError(`packed float64: ${bytes.byteLength} bytes is no multiple of 8`);
   if (bytes.byteOffset % 8 === 0) return new Float64Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / 8);
-  return new Float64Array(Uint8Array.prototype.slice.call(bytes).buffer);
+  return new Float64Array(copied(bytes, scratch), 0, bytes.byteLength / 8);
 }
 
 /**
  * Bytes as float32 values: a view where the bytes happen to be aligned, one copy where not.
+ * @param scratch where the copy goes if there is room, valid as long as the caller leaves it alone; a new array otherwise
  * @throws RangeError when the length is no multiple of 4.
  */
-export function unpackFloat32(bytes: Uint8Array): Float32Array {
+export function unpackFloat32(bytes: Uint8Array, scratch?: ArrayBuffer): Float32Array {
   if (bytes.byteLength % 4 !== 0) throw new RangeError(`packed float32: ${bytes.byteLength} bytes is no multiple of 4`);
   if (bytes.byteOffset % 4 === 0) return new Float32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / 4);
-  return new Float32Array(Uint8Array.prototype.slice.call(bytes).buffer);
+  return new Float32Array(copied(bytes, scratch), 0, bytes.byteLength / 4);
+}
+
+function copied(bytes: Uint8Array, scratch: ArrayBuffer | undefined): ArrayBuffer {
+  const copy = scratch !== undefined && scratch.byteLength >= bytes.byteLength ? scratch : new ArrayBuffer(bytes.byteLength);
+  new Uint8Array(copy).set(bytes);
+  return copy;
 }

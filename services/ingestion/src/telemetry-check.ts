@@ -11,6 +11,8 @@ const BYTES_PER_SAMPLE: Readonly<Record<number, number>> = { [Encoding.FLOAT32]:
 /** Judges telemetry blocks by the plant file. Pure but for the clock that it is given. */
 export class TelemetryCheck {
   readonly #signals = new Map<Asset['kind'], ReadonlyMap<string, Signal>>();
+  /** For values that are not aligned in their message: they are looked at once and not kept. */
+  readonly #scratch = new ArrayBuffer(MAX_BLOCK_BYTES);
 
   constructor(
     private readonly plant: Plant,
@@ -40,7 +42,7 @@ export class TelemetryCheck {
         problems.add(`${field}.signal`, 'DUPLICATE_SIGNAL', `The block has ${signal.name} twice; send each signal once in a block.`);
       } else {
         seen.add(signal.name);
-        checkValues(values, signal, block.count, field, problems);
+        checkValues(values, signal, block.count, field, problems, this.#scratch);
       }
     }
   }
@@ -71,7 +73,7 @@ export class TelemetryCheck {
   }
 }
 
-function checkValues(values: SignalValues, signal: Signal, count: number, field: string, problems: Problems): void {
+function checkValues(values: SignalValues, signal: Signal, count: number, field: string, problems: Problems, scratch: ArrayBuffer): void {
   if (values.unit !== '' && values.unit !== signal.unit) {
     problems.add(`${field}.unit`, 'UNIT_MISMATCH', `${signal.name} is measured in ${quoted(signal.unit)}, not ${quoted(values.unit)}; convert the values, or correct the plant file.`);
     return;
@@ -85,7 +87,7 @@ function checkValues(values: SignalValues, signal: Signal, count: number, field:
     problems.add(`${field}.values`, 'LENGTH_MISMATCH', `${signal.name} has ${values.values.length} bytes of values but count is ${count}; give ${count * width} bytes: ${width} a sample.`);
     return;
   }
-  const samples = width === 4 ? unpackFloat32(values.values) : unpackFloat64(values.values);
+  const samples = width === 4 ? unpackFloat32(values.values, scratch) : unpackFloat64(values.values, scratch);
   const bad = firstBad(samples, signal);
   if (bad === -1) return;
   const at = `${field}.values[${bad}]`;
