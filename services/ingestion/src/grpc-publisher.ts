@@ -33,6 +33,8 @@ const REQUEST_BYTES = 1024 * 1024;
 const REQUEST_RECORDS = 512;
 /** Milliseconds between attempts: at first, and at most. */
 const RETRY_MS = [50, 2_000] as const;
+/** grpc-js connects again at this pace by itself. */
+const CHANNEL = { 'grpc.initial_reconnect_backoff_ms': RETRY_MS[0], 'grpc.max_reconnect_backoff_ms': RETRY_MS[1] };
 /** What another attempt may mend. */
 const TRANSIENT: ReadonlySet<status> = new Set([status.UNAVAILABLE, status.CANCELLED, status.ABORTED, status.INTERNAL, status.UNKNOWN]);
 
@@ -51,7 +53,8 @@ export class GrpcPublisher {
   readonly #failure = Promise.withResolvers<never>();
   #stream: Stream | undefined;
   #attempts = 0;
-  #answeredMs = Date.now();
+  /** When ingestion was first found away since its last answer; undefined while all is well. */
+  #lostMs: number | undefined;
   #failed = false;
   #closed = false;
   #drained: (() => void)[] = [];
@@ -61,8 +64,8 @@ export class GrpcPublisher {
     this.#budget = new ByteBudget(options.maxInFlightBytes ?? 8 * 1024 * 1024);
     this.#giveUpMs = options.giveUpMs ?? 60_000;
     const channel = credentials.createInsecure();
-    this.#ingestion = new IngestionServiceClient(options.address, channel);
-    this.#production = new ProductionServiceClient(options.address, channel);
+    this.#ingestion = new IngestionServiceClient(options.address, channel, CHANNEL);
+    this.#production = new ProductionServiceClient(options.address, channel, CHANNEL);
     // Whoever waits gets it; nobody may be waiting.
     this.#failure.promise.catch(() => undefined);
   }
@@ -76,9 +79,9 @@ export class GrpcPublisher {
     if (step.production.length > 0) await this.#recordProduction(step.production);
     for (const sent of requests(this.#options.source, step)) {
       await Promise.race([this.#budget.acquire(sent.bytes), this.#failure.promise]);
-      if (this.#unacknowledged.push(sent) === 1) this.#answeredMs = Date.now();
-      if (this.#stream === undefined) this.#connect();
-      else this.#stream.write(sent.request);
+      this.#unacknowledged.push(sent);
+      if (this.#stream !== undefined) this.#stream.write(sent.request);
+      else if (this.#lostMs === undefined) this.#connect();
     }
   }
 
@@ -100,14 +103,15 @@ export class GrpcPublisher {
     const stream = this.#ingestion.publishContinuously();
     this.#stream = stream;
     stream.on('data', (response: PublishContinuouslyResponse) => this.#acknowledged(response));
-    stream.on('error', (error: ServiceError) => void this.#lost(error));
-    stream.on('end', () => undefined);
+    stream.on('error', (error: ServiceError) => {
+      if (stream === this.#stream) void this.#lost(error);
+    });
     for (const { request } of this.#unacknowledged) stream.write(request);
   }
 
   #acknowledged({ refusals }: PublishContinuouslyResponse): void {
     this.#attempts = 0;
-    this.#answeredMs = Date.now();
+    this.#lostMs = undefined;
     const sent = this.#unacknowledged.shift();
     if (sent === undefined) return;
     this.#budget.release(sent.bytes);
@@ -116,8 +120,11 @@ export class GrpcPublisher {
   }
 
   async #lost(error: ServiceError): Promise<void> {
-    if (this.#closed) return;
-    if (!TRANSIENT.has(error.code) || Date.now() - this.#answeredMs > this.#giveUpMs) return this.#fail(error);
+    this.#stream = undefined;
+    // With nothing to send again, the next step connects.
+    if (this.#closed || this.#unacknowledged.length === 0) return;
+    this.#lostMs ??= Date.now();
+    if (!TRANSIENT.has(error.code) || Date.now() - this.#lostMs > this.#giveUpMs) return this.#fail(error);
     await this.#pause(this.#attempts++, error);
     if (!this.#closed) this.#connect();
   }

@@ -23,7 +23,7 @@ export interface IngestionSettings {
   readonly watermarkMs: number;
   /** How much earlier than its latest a source's next data may begin, microseconds. */
   readonly outOfOrderUs: number;
-  /** A source not heard of for this long no longer holds the watermark back; Infinity for replays. */
+  /** A source not heard of for this long no longer holds the watermark back; Infinity for replays, whose every source must advance then. */
   readonly idleMs: number;
   /** How far event time may be ahead of the clock; Infinity for simulated time. */
   readonly maxAheadMs: number;
