@@ -5,7 +5,7 @@ import { sizeOf, toMessage } from './record-codec.js';
 /** The broker refuses a batch of one partition above 1 MiB (message.max.bytes, 1048588 by default) and does not say so as something to retry. */
 export const MAX_BATCH_BYTES = 1_000_000;
 /** All partitions of one request together. */
-const MAX_REQUEST_BYTES = 8_000_000;
+const MAX_REQUEST_BYTES = 4_000_000;
 
 /** Gathers the records of one request to the broker: below the limit of each partition, in order. */
 export class RequestBuilder {

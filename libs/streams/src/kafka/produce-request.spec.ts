@@ -2,12 +2,18 @@ import { createRequire } from 'node:module';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Message } from 'kafkajs';
-import { encodeProduce, type ProduceRequest } from './produce-request.js';
+import { encodeInOnePass, encodeProduce, type ProduceRequest } from './produce-request.js';
 
-/** kafkajs's own encoding, of the highest version that it speaks. */
-const reference = createRequire(import.meta.url)('kafkajs/src/protocol/requests/produce/v7/request') as (request: ProduceRequest) => {
+interface Request {
   encode(): Promise<{ readonly buffer: Buffer }>;
-};
+}
+
+const require = createRequire(import.meta.url);
+/** kafkajs's own encoding, of the highest version that it speaks. */
+const reference = require('kafkajs/src/protocol/requests/produce/v7/request') as (request: ProduceRequest) => Request;
+/** What kafkajs puts on the wire. */
+const framed = require('kafkajs/src/protocol/request') as (of: { correlationId: number; clientId: string; request: Request }) => Promise<{ readonly buffer: Buffer }>;
+const produce = require('kafkajs/src/protocol/requests/produce') as { protocol(of: { version: number }): (request: ProduceRequest) => { readonly request: Request } };
 
 const bytes = fc.uint8Array({ maxLength: 300 }).map((each) => Buffer.from(each));
 const message: fc.Arbitrary<Message> = fc.record({
@@ -41,6 +47,19 @@ describe('encodeProduce', () => {
       fc.asyncProperty(request, async (each) => {
         const { buffer } = await reference(each).encode();
         expect(encodeProduce(each).equals(buffer)).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('encodeInOnePass', () => {
+  it('leaves on the wire what kafkajs puts there, also behind a client id that the room in front is too small for', async () => {
+    encodeInOnePass();
+    await fc.assert(
+      fc.asyncProperty(request, fc.constantFrom('bench', 'x'.repeat(300)), fc.nat(), async (each, clientId, correlationId) => {
+        const own = await framed({ correlationId, clientId, request: produce.protocol({ version: 7 })(each).request });
+        const { buffer } = await framed({ correlationId, clientId, request: reference(each) });
+        expect(own.buffer.equals(buffer)).toBe(true);
       }),
     );
   });

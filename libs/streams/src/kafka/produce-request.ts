@@ -23,8 +23,22 @@ interface ProduceApi {
   protocol(of: { version: number | string }): (request: ProduceRequest) => { readonly request: object; readonly response: unknown };
 }
 
+/** One of kafkajs's encoders: what was written is the first `offset` bytes of `buf`. */
+interface Encoder {
+  buf: Buffer;
+  offset: number;
+  readonly buffer: Buffer;
+  writeEncoder(body: Encoder): Encoder;
+}
+
+/** An encoder with room in front of what was written, `room` bytes of `whole`. */
+type Roomy = Encoder & { [ROOM]?: { readonly whole: Buffer; readonly bytes: number } };
+
+const ROOM = Symbol('room');
 /** The first version with record batches of format 2, which all later ones that kafkajs speaks have as well. */
 const FIRST_VERSION = 3;
+/** Room for what kafkajs puts in front of a body: size, kind and version of the request, correlation and client id. */
+const HEAD_ROOM = 256;
 /** Base offset, length, leader epoch, format, checksum. */
 const BATCH_PREFIX = 8 + 4 + 4 + 1 + 4;
 /** Attributes, last offset, first and last time, producer id and epoch, first sequence, count: what the checksum covers, with the records. */
@@ -33,11 +47,13 @@ const MAGIC = 2;
 const TRANSACTIONAL = 0x10;
 
 /**
- * Has kafkajs encode produce requests in one pass: it makes a buffer for every record and every header, and takes the checksum byte by
- * byte, which costs several times more than all else that a producer does with records of some KiB. Requests with compression are left alone.
+ * Has kafkajs encode produce requests in one pass: it makes a buffer for every record and every header, copies them four times and takes
+ * the checksum byte by byte, which costs several times more than all else that a producer does with records of some KiB. Requests with
+ * compression are left alone.
  */
 export function encodeInOnePass(): void {
-  const api = createRequire(import.meta.url)('kafkajs/src/protocol/requests/produce') as ProduceApi;
+  const require = createRequire(import.meta.url);
+  const api = require('kafkajs/src/protocol/requests/produce') as ProduceApi;
   if (Object.hasOwn(api, PATCHED)) return;
   Object.defineProperty(api, PATCHED, { value: true });
   const original = api.protocol;
@@ -46,28 +62,49 @@ export function encodeInOnePass(): void {
     if (Number(version) < FIRST_VERSION) return make;
     return (fields) => {
       const made = make(fields);
-      return fields.compression === 0 ? { ...made, request: { ...made.request, encode: () => Promise.resolve(encoded(fields)) } } : made;
+      return fields.compression === 0 ? { ...made, request: { ...made.request, encode: () => Promise.resolve(roomy(fields)) } } : made;
     };
   };
+  prependWhereThereIsRoom((require('kafkajs/src/protocol/encoder') as { readonly prototype: Encoder }).prototype);
 }
 
 const PATCHED = Symbol.for('millwright.kafkajs.produce');
 
-/** As kafkajs takes it in place of one of its encoders. */
-function encoded(request: ProduceRequest): { readonly buf: Buffer; readonly buffer: Buffer } {
-  const buffer = encodeProduce(request);
-  return { buf: buffer, buffer };
+/** A body as kafkajs takes it in place of one of its encoders. */
+function roomy(request: ProduceRequest): Pick<Roomy, 'buf' | 'buffer' | typeof ROOM> {
+  const whole = encodeProduce(request, HEAD_ROOM);
+  const buffer = whole.subarray(HEAD_ROOM);
+  return { buf: buffer, buffer, [ROOM]: { whole, bytes: HEAD_ROOM } };
 }
 
-/** Body of a produce request, version 3 to 8 (KIP-98): transactional id, acks, timeout, and a record batch for each partition. */
-export function encodeProduce({ acks, timeout, transactionalId, producerId, producerEpoch, topicData }: ProduceRequest): Buffer {
+/** An encoder that is to append a body with room in front puts what it has into that room, and the body, megabytes of it, stays where it is. */
+function prependWhereThereIsRoom(prototype: Encoder): void {
+  const append = prototype.writeEncoder;
+  prototype.writeEncoder = function (this: Roomy, body: Roomy): Encoder {
+    const room = body[ROOM];
+    if (room === undefined || room.bytes < this.offset) return append.call(this, body);
+    const start = room.bytes - this.offset;
+    this.buffer.copy(room.whole, start);
+    this.buf = room.whole.subarray(start);
+    this.offset = this.buf.length;
+    this[ROOM] = { whole: room.whole, bytes: start };
+    return this;
+  };
+}
+
+/**
+ * Body of a produce request, version 3 to 8 (KIP-98): transactional id, acks, timeout, and a record batch for each partition.
+ * @param headRoom bytes to leave in front
+ */
+export function encodeProduce({ acks, timeout, transactionalId, producerId, producerEpoch, topicData }: ProduceRequest, headRoom = 0): Buffer {
   const batches = topicData.map(({ partitions }) => partitions.map((data) => new Batch(data)));
   let size = sizeOfString(transactionalId) + 2 + 4 + 4;
   topicData.forEach(({ topic }, t) => {
     size += sizeOfString(topic) + 4;
     for (const batch of batches[t]!) size += 4 + 4 + batch.size;
   });
-  const out = new Writer(size);
+  const out = new Writer(headRoom + size);
+  out.position = headRoom;
   out.string(transactionalId);
   out.int16(acks);
   out.int32(timeout);
