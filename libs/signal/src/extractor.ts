@@ -91,7 +91,9 @@ export class FeatureExtractor {
 
   /** Mean of every signal, taken from extracted values. */
   means(values: Float64Array): Float64Array {
-    return Float64Array.from(this.#signals, ({ at }) => values[at]!);
+    const means = new Float64Array(this.#signals.length);
+    for (let s = 0; s < means.length; s++) means[s] = values[this.#signals[s]!.at]!;
+    return means;
   }
 
   /** Share of all expected samples that is missing, from extracted values: 0 to 1. */

@@ -1,7 +1,7 @@
 import { TOPICS, type TelemetryBlock } from '@millwright/contracts';
 import { formatDuration, type AssetKind, type Plant } from '@millwright/plant';
 import { PoisonRecordError, type Emission, type Processor } from '@millwright/streams';
-import { KindWindows, type WindowFeatures } from './kind-windows.js';
+import { KindWindows, type SignalSamples, type WindowFeatures } from './kind-windows.js';
 import { STATE_VERSION, stateCodec } from './state-codec.js';
 import type { AssetWindows } from './state.js';
 import { readBlock, runOf, valuesOf } from './telemetry.js';
@@ -36,8 +36,7 @@ export function createFeaturesProcessor(plant: Plant): Processor<TelemetryBlock,
       const { windows, places, graceUs } = kindOf(context.key)!;
       windows.renew(state);
       const published: WindowFeatures[] = [];
-      const samples = block.signals.map((values) => ({ signal: places.get(values.signal)!, values: valuesOf(values) }));
-      const { used, late } = windows.take(context.key, state, runOf(block), samples, published);
+      const { used, late } = windows.take(context.key, state, runOf(block), samplesOf(block, places), published);
       if (late > 0) {
         const clock = new Date(Math.floor(state.clockUs / 1000)).toISOString();
         context.late(
@@ -74,6 +73,11 @@ interface Kind {
 }
 
 const places = (kind: AssetKind): ReadonlyMap<string, number> => new Map(kind.signals.map(({ name }, place) => [name, place]));
+
+/** One after the other, since the values of one are valid until the next. */
+function* samplesOf({ signals }: TelemetryBlock, places: Kind['places']): Generator<SignalSamples> {
+  for (const values of signals) yield { signal: places.get(values.signal)!, values: valuesOf(values) };
+}
 
 function setTimer(windows: KindWindows, state: AssetWindows, context: { setTimer(timeUs: number): void }): void {
   const timerUs = windows.nextCloseUs(state);

@@ -1,3 +1,4 @@
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { FeatureVector, packFloat64 } from '@millwright/contracts';
 import type { AssetKind } from '@millwright/plant';
 import { FeatureExtractor, fnv1a64, REFERENCE_WINDOWS, type SignalWindow } from '@millwright/signal';
@@ -52,6 +53,7 @@ export class KindWindows {
   /** How many windows an earlier one must lie back to be final when a window closes. */
   readonly #finalAfter: number;
   readonly #values: Float64Array;
+  readonly #writer = new BinaryWriter();
 
   constructor(kind: AssetKind) {
     this.#kind = kind;
@@ -79,8 +81,8 @@ export class KindWindows {
     Object.assign(state, this.initial(), { clockUs, timerUs });
   }
 
-  /** Takes samples in and re-publishes the closed windows that they amend. */
-  take(asset: string, state: AssetWindows, run: Run, samples: readonly SignalSamples[], published: WindowFeatures[]): Uptake {
+  /** Takes samples in, signal after signal, and re-publishes the closed windows that they amend. Their values are copied. */
+  take(asset: string, state: AssetWindows, run: Run, samples: Iterable<SignalSamples>, published: WindowFeatures[]): Uptake {
     const grid = this.#grid;
     const first = grid.firstAmendable(state.clockUs);
     const begin = indexAtOrAfter(run, grid.start(first));
@@ -197,7 +199,7 @@ export class KindWindows {
     const revision = earlier === undefined ? 0 : earlier.revision + 1;
     if (earlier === undefined) insert(state.published, { index: k, revision, empty, means });
     else Object.assign(earlier, { revision, empty, means });
-    const vector = FeatureVector.encode({
+    const message: FeatureVector = {
       asset,
       kind: this.#kind.name,
       windowStartUs,
@@ -207,7 +209,8 @@ export class KindWindows {
       values: packFloat64(values),
       missingRatio: this.extractor.missingRatio(values),
       silentSignals: this.extractor.silent(values).map((s) => this.#kind.signals[s]!.name),
-    }).finish();
+    };
+    const vector = FeatureVector.encode(message, this.#writer).finish();
     if (state.published.at(-1)!.index === k) state.latest = vector;
     return { endUs: windowEndUs, vector };
   }

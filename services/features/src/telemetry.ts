@@ -53,7 +53,10 @@ export function runOf({ startUs, intervalUs, count, offsetsUs }: TelemetryBlock)
   return { originUs: startUs, intervalUs: 0, times: unpackFloat64(offsetsUs).map((offset) => Math.round(startUs + offset)), first: 0, count };
 }
 
-/** The samples of a signal: a view where the bytes are aligned. */
+/** For samples that are not aligned in their record: enough for blocks of usual size. */
+const scratch = new ArrayBuffer(65_536);
+
+/** The samples of a signal, valid until the next call: a view where the bytes are aligned. */
 export function valuesOf({ encoding, values }: SignalValues): Values {
-  return encoding === Encoding.FLOAT32 ? unpackFloat32(values) : unpackFloat64(values);
+  return encoding === Encoding.FLOAT32 ? unpackFloat32(values, scratch) : unpackFloat64(values, scratch);
 }

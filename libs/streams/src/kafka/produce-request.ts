@@ -211,8 +211,19 @@ const sizeOfString = (text: string | null | undefined): number => 2 + (text === 
 
 function sizeOfData(data: Data): number {
   if (data === null || data === undefined) return 1;
-  const length = typeof data === 'string' ? Buffer.byteLength(data) : data.length;
+  const length = typeof data === 'string' ? sizeOfText(data) : data.length;
   return sizeOfVarint(length) + length;
+}
+
+/** Bytes of a text as UTF-8. Keys and headers are short and mostly ASCII: that is sooner seen than asked for outside of JavaScript. */
+function sizeOfText(text: string): number {
+  return isShortAscii(text) ? text.length : Buffer.byteLength(text);
+}
+
+function isShortAscii(text: string): boolean {
+  if (text.length > 64) return false;
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0x80) return false;
+  return true;
 }
 
 /** Bytes of a whole number of up to 53 bits as a zigzag varint (protobuf's sint64). */
@@ -263,12 +274,19 @@ class Writer {
   varintData(data: Data): void {
     if (data === null || data === undefined) return this.varint(-1);
     if (typeof data === 'string') {
-      this.varint(Buffer.byteLength(data));
-      this.position += this.bytes.write(data, this.position);
+      this.varint(sizeOfText(data));
+      this.#text(data);
     } else {
       this.varint(data.length);
       this.bytes.set(data, this.position);
       this.position += data.length;
     }
+  }
+  #text(text: string): void {
+    if (!isShortAscii(text)) {
+      this.position += this.bytes.write(text, this.position);
+      return;
+    }
+    for (let i = 0; i < text.length; i++) this.bytes[this.position++] = text.charCodeAt(i);
   }
 }
