@@ -19,7 +19,7 @@ import {
 
 /**
  * Every metric of Millwright. Names are OpenTelemetry's where its semantic conventions have one, and start with
- * `millwright.` otherwise. The Prometheus endpoint writes dots as underscores and appends unit and `_total`.
+ * `millwright.` otherwise. The Prometheus endpoint writes dots as underscores and appends `_total` to counters.
  */
 export const METRICS = {
   /** Histogram, s: a micro-batch from its first record to its commit. By consumer group, topic, partition. */

@@ -32,7 +32,7 @@ const SHELL = {
   MILLWRIGHT_PARTITIONS: integer(1, 1000, 6),
   MILLWRIGHT_CHECKPOINT_MS: integer(100, 3_600_000, 5_000),
   MILLWRIGHT_LIVENESS_MS: integer(1_000, 3_600_000, 60_000),
-  MILLWRIGHT_SHUTDOWN_MS: integer(0, 600_000, 10_000),
+  MILLWRIGHT_SHUTDOWN_MS: integer(0, 10_000, 10_000),
   GRPC_PORT: integer(0, 65_535, 50_051),
   HTTP_PORT: integer(0, 65_535, 8_080),
   LISTEN_HOST: z.string().min(1, 'give a host name or an address to listen on').default('0.0.0.0'),

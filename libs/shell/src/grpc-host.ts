@@ -1,5 +1,5 @@
 import {
-  Metadata, Server, ServerCredentials, ServerInterceptingCall, status,
+  logVerbosity, Metadata, Server, ServerCredentials, ServerInterceptingCall, setLogVerbosity, status,
   type MethodDefinition, type ServerInterceptor, type ServiceDefinition, type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { Inject, Injectable } from '@nestjs/common';
@@ -27,6 +27,9 @@ interface HandlerCall {
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 const HEALTH_MS = 2_000;
 const RPC_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+// grpc-js writes plain lines to standard error; what it has to say reaches us as errors and statuses, too.
+setLogVerbosity(logVerbosity.NONE);
 
 /** The one gRPC server of a process, with health service, metrics, spans and error mapping for all services on it. */
 @Injectable()

@@ -53,19 +53,28 @@ export class ShellModule implements OnApplicationBootstrap, BeforeApplicationShu
     return this.#addresses;
   }
 
-  /** HTTP first, so that probes are answered while partitions are still being assigned. */
+  /** HTTP first, so that probes are answered while partitions are still being assigned. A failure leaves nothing running. */
   async onApplicationBootstrap(): Promise<void> {
-    const http = await this.http.start();
-    await this.processors.start();
-    this.#addresses = { http, grpc: await this.grpc.start() };
+    try {
+      const http = await this.http.start();
+      await this.processors.start();
+      this.#addresses = { http, grpc: await this.grpc.start() };
+    } catch (error) {
+      await this.#stop();
+      throw error;
+    }
     this.logger.info(this.#addresses, 'listening');
   }
 
   async beforeApplicationShutdown(): Promise<void> {
+    await this.#stop();
+    for (const status of this.processors.status()) this.logger.info({ processor: status.processor, ledger: status.ledger }, 'final ledger');
+  }
+
+  async #stop(): Promise<void> {
     this.http.drain();
     await this.grpc.close();
     await this.processors.close();
-    for (const status of this.processors.status()) this.logger.info({ processor: status.processor, ledger: status.ledger }, 'final ledger');
     await this.http.close();
   }
 }
