@@ -12,7 +12,7 @@ import { motorPlant, secondOf, speeds, waves } from '../motors.js';
 
 const ROUNDS = 5;
 /** Event time of the telemetry that is read in a round: 24 motors x 10 windows a second. */
-const SECONDS = 200;
+const SECONDS = 400;
 
 /** What lies in the topic. */
 interface Load {

@@ -44,6 +44,8 @@ const BATCH_PREFIX = 8 + 4 + 4 + 1 + 4;
 /** Attributes, last offset, first and last time, producer id and epoch, first sequence, count: what the checksum covers, with the records. */
 const BATCH_FIELDS = 2 + 4 + 8 + 8 + 8 + 2 + 4 + 4;
 const MAGIC = 2;
+/** The greatest length that is a varint of one byte. */
+const SHORT = 63;
 const TRANSACTIONAL = 0x10;
 
 /**
@@ -221,7 +223,7 @@ function sizeOfText(text: string): number {
 }
 
 function isShortAscii(text: string): boolean {
-  if (text.length > 64) return false;
+  if (text.length > SHORT) return false;
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0x80) return false;
   return true;
 }
@@ -274,19 +276,28 @@ class Writer {
   varintData(data: Data): void {
     if (data === null || data === undefined) return this.varint(-1);
     if (typeof data === 'string') {
-      this.varint(sizeOfText(data));
-      this.#text(data);
+      if (this.#writeShort(data)) return;
+      this.varint(Buffer.byteLength(data));
+      this.position += this.bytes.write(data, this.position);
     } else {
       this.varint(data.length);
       this.bytes.set(data, this.position);
       this.position += data.length;
     }
   }
-  #text(text: string): void {
-    if (!isShortAscii(text)) {
-      this.position += this.bytes.write(text, this.position);
-      return;
+  /** Writes a text whose length takes one byte, if it is ASCII; in vain otherwise, which does no harm since the text is to go there anyway. */
+  #writeShort(text: string): boolean {
+    if (text.length > SHORT) return false;
+    const from = this.position + 1;
+    let bits = 0;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      bits |= code;
+      this.bytes[from + i] = code;
     }
-    for (let i = 0; i < text.length; i++) this.bytes[this.position++] = text.charCodeAt(i);
+    if (bits >= 0x80) return false;
+    this.bytes[this.position] = 2 * text.length;
+    this.position = from + text.length;
+    return true;
   }
 }
