@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { deadLetterTopic } from '@millwright/contracts';
+import { deadLetterTopic, lateTopic } from '@millwright/contracts';
 import { FencedError, type GroupHandler, type LogBatch, type Membership, type Offsets, type Transactor } from './log.js';
 import type { AnyProcessor } from './processor.js';
 import type { NewRecord } from './record.js';
 import type { LedgerEntry, ProcessorRun, ProcessorStatus, RunProcessor, RuntimeOptions } from './runtime.js';
+import { CheckpointLostError } from './state.js';
 import { Task } from './task.js';
 
 const DEFAULT_CHECKPOINT_MS = 5_000;
@@ -92,8 +93,9 @@ class Runner implements GroupHandler, ProcessorRun {
 
   async assigned(partition: number): Promise<Offsets> {
     const { log } = this.#options;
-    const { name, inputs } = this.#processor;
-    const transactor = await this.#insist(partition, 'take the partition over', () => log.transactor(name, partition, inputs));
+    const { name, inputs, outputs } = this.#processor;
+    const written = [...outputs, ...inputs.map(deadLetterTopic), ...inputs.map(lateTopic)];
+    const transactor = await this.#insist(partition, 'take the partition over', () => log.transactor(name, partition, inputs, written));
     try {
       return await this.#restore(partition, transactor);
     } catch (error) {
@@ -291,7 +293,12 @@ class Runner implements GroupHandler, ProcessorRun {
           this.#fenced(partition, `the store holds a newer checkpoint of ${task.name}`);
         },
         (error: unknown) => {
-          task.unsaved(delta);
+          if (error instanceof CheckpointLostError) {
+            held.replace = true;
+            task.allUnsaved();
+          } else {
+            task.unsaved(delta);
+          }
           logger.warn({ task: task.name, err: error }, `the checkpoint of ${task.name} was not saved (${sentence(error)}): it is tried again later, nothing is lost`);
         },
       )

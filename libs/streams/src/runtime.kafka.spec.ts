@@ -1,12 +1,22 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { deadLetterTopic, lateTopic } from '@millwright/contracts';
+import { startRedis, type RedisServer } from '@millwright/servers';
+import { Redis } from 'ioredis';
 import { openKafkaLog } from './kafka/kafka-log.js';
+import type { EventLog } from './log.js';
+import type { Processor } from './processor.js';
 import { openRedisStore } from './redis/redis-state-store.js';
-import type { RuntimeLogger } from './runtime.js';
+import { runProcessor } from './run.js';
+import type { ProcessorRun, RuntimeLogger } from './runtime.js';
+import { taskName, type StateStore } from './state.js';
+import { eventually, readAll, record, text, topicSpec, unique } from './testing/fixtures.js';
 import { describeRuntime } from './testing/index.js';
 
 const logger: RuntimeLogger = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const openLog = (): EventLog => openKafkaLog({ brokers: process.env['KAFKA_BROKERS']!.split(','), clientId: 'test', logger });
 
 describeRuntime('Kafka and Redis', () => {
-  const log = openKafkaLog({ brokers: process.env['KAFKA_BROKERS']!.split(','), clientId: 'test', logger });
+  const log = openLog();
   const store = openRedisStore({ url: process.env['REDIS_URL']!, logger });
   return Promise.resolve({
     log,
@@ -15,5 +25,66 @@ describeRuntime('Kafka and Redis', () => {
       await log.close();
       await store.close();
     },
+  });
+});
+
+/** Numbers the records of each key. */
+const numbering = (name: string, input: string, output: string): Processor<string, { count: number }> => ({
+  name,
+  inputs: [input],
+  outputs: [output],
+  stateVersion: 1,
+  codec: { encode: ({ count }) => Buffer.from(`${count}`), decode: (bytes) => ({ count: Number(Buffer.from(bytes).toString()) }) },
+  decode: text,
+  initial: () => ({ count: 0 }),
+  onRecord: (_message, state, { key }, { timeMs }) => [{ topic: output, key, value: Buffer.from(`${key}${++state.count}`), timeMs, schema: 'test.v1.Text' }],
+});
+
+describe('the runtime on Kafka and a Redis that is emptied', () => {
+  let server: RedisServer;
+  let log: EventLog;
+  let store: StateStore;
+  beforeAll(async () => {
+    server = await startRedis();
+    log = openLog();
+    store = openRedisStore({ url: server.url, logger });
+  });
+  afterAll(async () => {
+    await log.close();
+    await store.close();
+    await server.stop();
+  });
+
+  it('saves all of its state anew, and goes on exactly where it was, at once and after a restart', async () => {
+    const [input, output] = [unique('in'), unique('out')];
+    await log.createTopics([input, output, deadLetterTopic(input), lateTopic(input)].map((topic) => topicSpec(topic, 1)));
+    const processor = numbering(unique('numbering'), input, output);
+    const redis = new Redis(server.url);
+    const keys = ['a', 'b', 'c'];
+    let sent = 0;
+    const send = async (run: ProcessorRun, to: readonly string[]): Promise<void> => {
+      for (const key of to) await log.append([record(input, 0, key, 'x', ++sent)]);
+      await eventually(() => (run.status().ledger[0]?.in ?? 0) >= sent, `${sent} records are handled`);
+    };
+    const stored = async (): Promise<Record<string, string>> =>
+      Object.fromEntries([...((await store.load(taskName(processor.name, 0)))?.entries ?? [])].map(([key, value]) => [key, Buffer.from(value).toString()]).sort());
+
+    const first = await runProcessor(processor, { log, store, logger, checkpointMs: 0 });
+    await send(first, keys);
+    await redis.flushall();
+    // The first save after the loss finds it out, the next has everything.
+    await send(first, ['a']);
+    await send(first, ['a']);
+    await send(first, ['a']);
+    await first.close();
+    expect(await stored()).toEqual({ a: '4', b: '1', c: '1' });
+
+    await redis.flushall();
+    const second = await runProcessor(processor, { log, store, logger });
+    await send(second, keys);
+    await second.close();
+    await redis.quit();
+    expect(await stored()).toEqual({ a: '5', b: '2', c: '2' });
+    expect((await readAll(log, [output])).map(text)).toEqual(['a1', 'b1', 'c1', 'a2', 'a3', 'a4', 'a5', 'b2', 'c2']);
   });
 });

@@ -197,6 +197,11 @@ export class Task {
     }
   }
 
+  /** The store has lost what it had of the task: the next checkpoint holds everything. */
+  allUnsaved(): void {
+    for (const key of this.#states.keys()) this.#dirty.add(key);
+  }
+
   /** Takes the state of a checkpoint; only for a new task. @throws Error with one sentence when it can't be read. */
   restore(checkpoint: Checkpoint, entries: ReadonlyMap<string, Uint8Array>): void {
     const system = JSON.parse(Buffer.from(checkpoint.system).toString()) as SystemSnapshot;

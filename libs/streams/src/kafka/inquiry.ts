@@ -41,18 +41,23 @@ export class Inquiry {
   }
 
   async partitions(topic: string): Promise<number> {
-    const known = this.#partitions.get(topic);
-    if (known !== undefined) return known;
-    const found = await this.#ask(async (cluster) => {
-      await cluster.addTargetTopic(topic);
-      return cluster.findTopicPartitionMetadata(topic).length;
-    }).catch((error: unknown) => {
-      if (isUnknownTopic(error)) return 0;
+    if (await this.exists(topic)) return this.#partitions.get(topic)!;
+    throw new Error(`Topic ${topic} does not exist on this Kafka: create it first, or check its name.`);
+  }
+
+  async exists(topic: string): Promise<boolean> {
+    if (this.#partitions.has(topic)) return true;
+    try {
+      const count = await this.#ask(async (cluster) => {
+        await cluster.addTargetTopic(topic);
+        return cluster.findTopicPartitionMetadata(topic).length;
+      });
+      if (count > 0) this.#partitions.set(topic, count);
+      return count > 0;
+    } catch (error) {
+      if (isUnknownTopic(error)) return false;
       throw error;
-    });
-    if (found === 0) throw new Error(`Topic ${topic} does not exist on this Kafka: create it first, or check its name.`);
-    this.#partitions.set(topic, found);
-    return found;
+    }
   }
 
   /** Offset of the first record that is still kept, of one partition of some topics. */

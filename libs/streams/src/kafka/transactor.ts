@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Kafka, Producer, Transaction } from 'kafkajs';
+import type { Kafka, Producer, TopicMessages, Transaction } from 'kafkajs';
 import { FencedError, type Offsets, type Transactor } from '../log.js';
 import type { NewRecord } from '../record.js';
 import { partitionOfMessage } from './appender.js';
@@ -156,10 +156,13 @@ export class KafkaTransactor implements Transactor {
   }
 
   async #abortWhatIsLeft(transaction: Transaction): Promise<void> {
-    const topicMessages = [...this.#written].map((each) => {
+    const topicMessages: TopicMessages[] = [];
+    for (const each of this.#written) {
       const [partition, topic] = splitOnce(each);
-      return { topic, messages: [{ partition: Number(partition), key: ABORTED_KEY, value: Buffer.alloc(0) }] };
-    });
+      // A topic that does not exist holds nothing.
+      if (!(await this.#inquiry.exists(topic))) continue;
+      topicMessages.push({ topic, messages: [{ partition: Number(partition), key: ABORTED_KEY, value: Buffer.alloc(0) }] });
+    }
     if (topicMessages.length > 0) {
       await transaction.sendBatch({ acks: -1, topicMessages });
       await sendOffsets(transaction, this.#scope.group, []);
