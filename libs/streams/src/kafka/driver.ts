@@ -1,4 +1,5 @@
-import kafkajs, { type Cluster, type Kafka, type LogEntry } from 'kafkajs';
+import { createRequire } from 'node:module';
+import kafkajs, { type Cluster, type ISocketFactory, type ISocketFactoryArgs, type Kafka, type LogEntry } from 'kafkajs';
 import type { RuntimeLogger } from '../runtime.js';
 import { rememberCoordinators } from './coordinator-cache.js';
 import { stopIdleTimer } from './idle-timer.js';
@@ -18,8 +19,11 @@ export const PATIENT = { initialRetryTime: 50, maxRetryTime: 1_000, retries: 30 
 /** Retries from a few milliseconds on: the broker is often still ending the last transaction when the next begins. */
 export const TRANSACTIONAL = { initialRetryTime: 5, maxRetryTime: 200, retries: 60 };
 
-/** kafkajs as Millwright uses it. */
-export function openDriver(options: KafkaOptions): Kafka {
+/**
+ * kafkajs as Millwright uses it.
+ * @param disconnected called when a connection has ended, also when kafkajs is about to replace it and tells nobody.
+ */
+export function openDriver(options: KafkaOptions, disconnected?: () => void): Kafka {
   stopIdleTimer();
   encodeInOnePass();
   rememberCoordinators();
@@ -30,8 +34,11 @@ export function openDriver(options: KafkaOptions): Kafka {
     retry: PATIENT,
     logLevel: kafkajs.logLevel.ERROR,
     logCreator: () => toLogger(options.logger),
+    ...(disconnected && { socketFactory: (target: ISocketFactoryArgs) => connectSocket(target).once('close', disconnected) }),
   });
 }
+
+const connectSocket = (createRequire(import.meta.url)('kafkajs/src/network/socketFactory') as () => ISocketFactory)();
 
 const REPEAT_MS = 10_000;
 /** Answers of the broker that belong to every day: the last transaction is still being ended, a member comes or leaves. */

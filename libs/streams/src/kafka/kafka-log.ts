@@ -1,7 +1,6 @@
 import type { Kafka } from 'kafkajs';
 import type { EventLog, GroupHandler, Membership, Tail, TailOptions, TopicSpec, Transactor } from '../log.js';
 import type { NewRecord } from '../record.js';
-import type { RuntimeLogger } from '../runtime.js';
 import { Appender } from './appender.js';
 import { openDriver, type KafkaOptions } from './driver.js';
 import { GroupMember } from './group-member.js';
@@ -19,16 +18,16 @@ interface Closable {
 }
 
 class KafkaLog implements EventLog {
+  readonly #options: KafkaOptions;
   readonly #kafka: Kafka;
-  readonly #logger: RuntimeLogger;
   readonly #inquiry: Inquiry;
   readonly #appender: Appender;
   /** Members, tails and transactors, in the order of their opening. */
   readonly #open = new Set<Closable>();
 
   constructor(options: KafkaOptions) {
+    this.#options = options;
     this.#kafka = openDriver(options);
-    this.#logger = options.logger;
     this.#inquiry = new Inquiry(this.#kafka);
     this.#appender = new Appender(this.#kafka, this.#inquiry);
   }
@@ -51,15 +50,15 @@ class KafkaLog implements EventLog {
       const said = topics.map((topic, i) => `${topic} has ${counts[i]}`).join(', ');
       throw new Error(`Topics that are read together need the same number of partitions, but ${said}: create them anew with one number.`);
     }
-    return this.#keep(await GroupMember.join({ kafka: this.#kafka, inquiry: this.#inquiry, logger: this.#logger, group, topics, handler }));
+    return this.#keep(await GroupMember.join({ kafka: this.#kafka, inquiry: this.#inquiry, logger: this.#options.logger, group, topics, handler }));
   }
 
   async transactor(group: string, partition: number, inputs: readonly string[], outputs: readonly string[] = []): Promise<Transactor> {
-    return this.#keep(await KafkaTransactor.open(this.#kafka, this.#inquiry, { group, partition, inputs, outputs }));
+    return this.#keep(await KafkaTransactor.open((disconnected) => openDriver(this.#options, disconnected), this.#inquiry, { group, partition, inputs, outputs }));
   }
 
   async tail(options: TailOptions): Promise<Tail> {
-    return this.#keep(await KafkaTail.open(this.#kafka, this.#inquiry, this.#logger, options));
+    return this.#keep(await KafkaTail.open(this.#kafka, this.#inquiry, this.#options.logger, options));
   }
 
   endOffsets(topic: string): Promise<readonly number[]> {

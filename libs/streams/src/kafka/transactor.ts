@@ -39,16 +39,17 @@ export interface TransactorScope {
  * single broker, takes that partition for deleted and leaves the transaction's records and offsets there neither committed nor
  * aborted ("likely deleted already and hence can be skipped" in the broker's log). The next commit of the same producer would bring
  * such records to light, though their offsets have been lost and they are about to be written again. So each producer begins with a
- * transaction across all that it may write to, and aborts it: that ends whatever was left.
+ * transaction across all that it may write to, and aborts it: that ends whatever was left. That this abort has been written itself is
+ * certain when the first commit is about to end and no connection was lost since; else the producer gives way to another.
  */
 export class KafkaTransactor implements Transactor {
-  readonly #kafka: Kafka;
+  readonly #driver: Driver;
   readonly #inquiry: Inquiry;
   readonly #scope: TransactorScope;
   /** Partitions of the outputs, as `<partition>/<topic>`. */
   readonly #written: Set<string>;
   readonly #id = randomUUID();
-  #producer: Producer | undefined;
+  #producer: TransactionalProducer | undefined;
   /** What the group has committed, as far as is known. */
   #committed: Readonly<Record<string, CommittedOffset>> = {};
   /** What a commit that failed would have made of it. */
@@ -56,15 +57,15 @@ export class KafkaTransactor implements Transactor {
   #commits = 0;
   #isFenced = false;
 
-  private constructor(kafka: Kafka, inquiry: Inquiry, scope: TransactorScope) {
-    this.#kafka = kafka;
+  private constructor(driver: Driver, inquiry: Inquiry, scope: TransactorScope) {
+    this.#driver = driver;
     this.#inquiry = inquiry;
     this.#scope = scope;
     this.#written = new Set(scope.outputs.map((topic) => `${scope.partition}/${topic}`));
   }
 
-  static async open(kafka: Kafka, inquiry: Inquiry, scope: TransactorScope): Promise<KafkaTransactor> {
-    const transactor = new KafkaTransactor(kafka, inquiry, scope);
+  static async open(driver: Driver, inquiry: Inquiry, scope: TransactorScope): Promise<KafkaTransactor> {
+    const transactor = new KafkaTransactor(driver, inquiry, scope);
     await transactor.#openProducer();
     transactor.#committed = await transactor.#readCommitted();
     return transactor;
@@ -79,6 +80,7 @@ export class KafkaTransactor implements Transactor {
   async commit(outputs: readonly NewRecord[], offsets: Offsets): Promise<void> {
     this.#refuseFenced();
     if (this.#attempted) throw new Error(`The last commit of ${this.#name} failed or may have failed: committed() has to settle it before the next.`);
+    if (outputs.length === 0 && Object.keys(offsets).length === 0) return;
     refuseTooLarge(outputs);
     for (const { partition, topic } of outputs) this.#written.add(`${partition}/${topic}`);
     const note = `${this.#id}/${++this.#commits}`;
@@ -96,7 +98,7 @@ export class KafkaTransactor implements Transactor {
         await this.#closeProducer();
         if (isFence(error)) this.#isFenced = true;
         this.#refuseFenced(error);
-        if (Date.now() > deadline || !(mayPass(error) || isLostTransaction(error))) throw error;
+        if (Date.now() > deadline || !canBeTriedAgain(error)) throw error;
         await pause(RETRY_MS);
       }
     }
@@ -134,8 +136,10 @@ export class KafkaTransactor implements Transactor {
     return tookPlace;
   }
 
-  async #openProducer(): Promise<Producer> {
-    const producer = this.#kafka.producer({
+  async #openProducer(): Promise<TransactionalProducer> {
+    const opened = { isProven: false, wasDisconnected: false };
+    const kafka = this.#driver(() => (opened.wasDisconnected = true));
+    const producer = kafka.producer({
       transactionalId: this.#name,
       transactionTimeout: TRANSACTION_TIMEOUT_MS,
       maxInFlightRequests: 1,
@@ -151,8 +155,8 @@ export class KafkaTransactor implements Transactor {
       await producer.disconnect();
       throw error;
     }
-    this.#producer = producer;
-    return producer;
+    this.#producer = Object.assign(opened, { producer });
+    return this.#producer;
   }
 
   async #abortWhatIsLeft(transaction: Transaction): Promise<void> {
@@ -171,26 +175,46 @@ export class KafkaTransactor implements Transactor {
   }
 
   async #closeProducer(): Promise<void> {
-    const producer = this.#producer;
+    const opened = this.#producer;
     this.#producer = undefined;
-    await producer?.disconnect();
+    await opened?.producer.disconnect();
   }
 
-  async #transact(producer: Producer, outputs: readonly NewRecord[], offsets: Offsets, note: string): Promise<void> {
+  async #transact(opened: TransactionalProducer, outputs: readonly NewRecord[], offsets: Offsets, note: string): Promise<void> {
     const topics = Object.entries(offsets).map(([topic, offset]) => ({
       topic,
       partitions: [{ partition: this.#scope.partition, offset: `${offset}`, metadata: note }],
     }));
-    const transaction = await producer.transaction();
+    const transaction = await opened.producer.transaction();
     for (const topicMessages of requests(outputs)) await transaction.sendBatch({ acks: -1, topicMessages });
     if (topics.length > 0) await sendOffsets(transaction, this.#scope.group, topics);
+    if (!opened.isProven && opened.wasDisconnected) throw new UnprovenStartError();
     await transaction.commit();
+    opened.isProven = true;
   }
 
   #readCommitted(): Promise<Record<string, CommittedOffset>> {
     return this.#inquiry.committed(this.#scope.group, this.#scope.partition, this.#scope.inputs);
   }
 }
+
+/** A producer and what is known of its start. */
+interface TransactionalProducer {
+  readonly producer: Producer;
+  /** It has committed, so the abort that it began with is complete. */
+  isProven: boolean;
+  /** One of its connections has ended since it began. */
+  wasDisconnected: boolean;
+}
+
+type Driver = (disconnected: () => void) => Kafka;
+
+/** A connection was lost before the first commit: whether the broker has aborted what was left before is unknown. */
+class UnprovenStartError extends Error {
+  override readonly name = 'UnprovenStartError';
+}
+
+const canBeTriedAgain = (error: unknown): boolean => mayPass(error) || isLostTransaction(error) || error instanceof UnprovenStartError;
 
 function splitOnce(partitionAndTopic: string): [string, string] {
   const at = partitionAndTopic.indexOf('/');
