@@ -125,7 +125,7 @@ describe('models and plant that do not fit', () => {
 
   it('names model, feature and remedy where a feature is unknown', () => {
     const change = (model: ModelPackage): ModelPackage => altered(model, { input: { ...model.manifest.input, features: ['speed.mean', 'heat.meen', 'speed~heat.xcorr', 'heat.std'] } });
-    expect(start(change)).toThrow(/toy-diagnosis\/manifest\.json, field input\.features\.1: kind pump has no feature heat\.meen; .*heat\.mean.*; add its signal to the plant file, or train the model anew/);
+    expect(start(change)).toThrow(/toy-diagnosis\/manifest\.json, field input\.features\.1: kind pump has no feature heat\.meen .*heat\.mean.*; add its signal to the plant file, or train the model anew/);
   });
 
   it('names a model that judges other kinds, and one that is not there', () => {
