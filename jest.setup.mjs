@@ -1,7 +1,7 @@
 import { globSync } from 'node:fs';
 
 /** Specs that need a real Kafka and Redis say so in their names. */
-const NEEDS_SERVERS = '{libs,services,cli}/**/dist/**/*.{kafka,redis,e2e}.spec.js';
+const NEEDS_SERVERS = '{libs,services,cli}/**/dist/**/*.{kafka,redis}.spec.js';
 
 /** One Kafka and one Redis for the whole run, when a selected spec needs them; specs find them in KAFKA_BROKERS and REDIS_URL. */
 export default async function setUp({ rootDir, testPathPatterns }) {

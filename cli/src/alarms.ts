@@ -2,7 +2,7 @@ import { credentials, status, type ServiceError } from '@grpc/grpc-js';
 import { AlarmServiceClient, AlarmState, Priority, type Alarm, type ListAlarmsResponse, type AcknowledgeAlarmResponse } from '@millwright/contracts';
 import { UsageError } from './usage-error.js';
 
-const time = (us: number): string => new Date(us / 1000).toISOString().slice(0, 19).replace('T', ' ');
+const time = (us: number): string => new Date(us / 1000).toISOString().slice(0, 19).replace('T', ' ') + 'Z';
 
 const row = (alarm: Alarm): string =>
   `${alarm.id}  ${Priority[alarm.priority].toLowerCase()}  ${AlarmState[alarm.state].toLowerCase().replaceAll('_', ' ')}  since ${time(alarm.raisedUs)}  ${alarm.message}`;
