@@ -13,7 +13,7 @@ const DRAIN_MS = 60_000;
 const STEP_SECONDS = 4;
 const LEAST_RATE = 40;
 const STEP_FACTOR = 1.25;
-/** The least share of windows that must change an alarm for the models to be fit for this measurement. */
+/** The least share of windows that must change an alarm; healthy pumps and faulty ones are told apart nearly always. */
 const LEAST_SHARE = 0.95;
 
 /** A line that is measured, wherever it runs. */
@@ -88,11 +88,11 @@ export class AlarmLatency {
       if (!held) break;
       highest = rate;
     }
-    if (highest === 0) throw new Error(`not even ${LEAST_RATE} windows a second are held`);
+    if (highest === 0) throw new Error(`not even ${LEAST_RATE} windows a second are held, or the models do not tell healthy pumps from faulty ones`);
     return highest;
   }
 
-  /** @throws Error when too few windows change an alarm. */
+  /** Sends windows at a rate for a while, and waits for their alarms. */
   async run(rate: number, seconds: number): Promise<Stretch> {
     this.#due.clear();
     this.#latencies = [];
@@ -107,11 +107,9 @@ export class AlarmLatency {
     const ended = performance.now();
     await this.#settled();
     const unanswered = this.#due.size;
-    if (unanswered > (1 - LEAST_SHARE) * count) {
-      throw new Error(`${unanswered} of ${count} windows changed no alarm: the models do not tell healthy pumps from faulty ones, or the line stands still`);
-    }
+    const answered = unanswered <= (1 - LEAST_SHARE) * count;
     const overdueMs = this.#lastAnswerMs - (began + seconds * 1000);
-    return { latencies: this.#latencies, unanswered, held: overdueMs < SETTLED_MS && ended - began < seconds * 1000 + SETTLED_MS };
+    return { latencies: this.#latencies, unanswered, held: answered && overdueMs < SETTLED_MS && ended - began < seconds * 1000 + SETTLED_MS };
   }
 
   /** Hands in the next windows: pump after pump, then the next window of all. */

@@ -62,7 +62,11 @@ async function embedded(folder: string, plantPath: string, progress: Progress): 
       async publish({ blocks, advanceToUs }) {
         const { refusals, durable } = await intake.telemetry.take(blocks);
         for (const { description } of refusals) progress(description);
-        void durable.then(() => intake.advance(SOURCE, advanceToUs));
+        durable.then(
+          () => intake.advance(SOURCE, advanceToUs),
+          // Too much for the log: the windows stay unanswered, and the load counts as not held.
+          (error: unknown) => progress((error as Error).message),
+        );
       },
     };
     return await atHalfLoad(line, new PumpData(plant, SOURCE), progress);

@@ -18,6 +18,8 @@ export interface EmbeddedLogOptions {
 }
 
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;
+/** Retention drops down to this share of the bound: what is written while it works must not look as if nothing could be dropped. */
+const LOW_WATER = 0.9;
 /** Retention looks for something to drop when so much has been written, or so long after it last did. */
 const RETENTION_BYTES = 4 * 1024 * 1024;
 const RETENTION_MS = 60_000;
@@ -266,7 +268,7 @@ export class EmbeddedLog implements EventLog {
     this.#retaining = true;
     try {
       const topics = [...this.#topics.values()];
-      const step = (): boolean => this.#retention.step(topics, (partition) => this.#consumed(partition), this.#maxBytes, Date.now());
+      const step = (): boolean => this.#retention.step(topics, (partition) => this.#consumed(partition), LOW_WATER * this.#maxBytes, Date.now());
       while (this.database.isOpen && (await this.database.write(step)));
       this.#full = this.database.isOpen && this.database.usedBytes() > this.#maxBytes;
       this.#writtenBytes = 0;

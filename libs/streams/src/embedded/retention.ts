@@ -2,8 +2,8 @@ import type { StatementSync } from 'node:sqlite';
 import type { Database } from './database.js';
 import type { Partition } from './partition.js';
 
-/** Records dropped at a time, so that a long clean-up never holds the event loop for long. */
-const CHUNK = 1_000;
+/** Records dropped, and looked at, at a time, so that a clean-up never holds the event loop for long. */
+const CHUNK = 250;
 /** What a row takes beside its value, about. */
 const ROW_BYTES = 150;
 
@@ -27,7 +27,9 @@ export class Retention {
   constructor(database: Database) {
     this.#database = database;
     this.#first = database.sql.prepare('SELECT id, length(value) AS bytes FROM records WHERE id >= ? AND id < ? ORDER BY id LIMIT 1');
-    this.#drop = database.sql.prepare('DELETE FROM records WHERE id IN (SELECT id FROM records WHERE id >= ? AND id < ? AND appended_ms <= ? ORDER BY id LIMIT ?)');
+    this.#drop = database.sql.prepare(
+      'DELETE FROM records WHERE id IN (SELECT id FROM (SELECT id, appended_ms FROM records WHERE id >= ? AND id < ? ORDER BY id LIMIT ?) WHERE appended_ms <= ?)',
+    );
     this.#compact = database.sql.prepare(
       'DELETE FROM records WHERE id >= ? AND id < ? AND id NOT IN (SELECT max(id) FROM records WHERE id >= ? AND id < ? GROUP BY key)',
     );
@@ -62,6 +64,6 @@ export class Retention {
   }
 
   #dropUntil(partition: Partition, end: number, appendedMs: number): number {
-    return Number(this.#drop.run(partition.base, end, appendedMs, CHUNK).changes);
+    return Number(this.#drop.run(partition.base, end, CHUNK, appendedMs).changes);
   }
 }
