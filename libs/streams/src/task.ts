@@ -164,9 +164,8 @@ export class Task {
     const promised: Promise<void>[] = [];
     if (input.offset === 0 && (batch.records[0]?.offset ?? 0) > 0) input.trimmed = true;
     for (const record of batch.records) {
-      if (record.headers.schema !== WATERMARK_SCHEMA || !this.#onWatermark(record, input, slots, promised)) {
-        this.#onRecord(record, input, slots, promised);
-      }
+      if (record.headers.schema === WATERMARK_SCHEMA) this.#onWatermark(record, input, slots, promised);
+      else this.#onRecord(record, input, slots, promised);
     }
     input.offset = Math.max(input.offset, batch.nextOffset);
     return promised.length === 0 ? this.#finish(slots, input, mode) : Promise.all(promised).then(() => this.#finish(slots, input, mode));
@@ -234,16 +233,17 @@ export class Task {
     this.#collect(result, record, context.lateExtent === 'whole', slots, promised);
   }
 
-  /** @returns false when the value is no watermark, and the record thus one like others */
-  #onWatermark(record: LogRecord, input: Input, slots: Slot[], promised: Promise<void>[]): boolean {
+  #onWatermark(record: LogRecord, input: Input, slots: Slot[], promised: Promise<void>[]): void {
     let timeUs: number;
     try {
       ({ timeUs } = Watermark.decode(record.value));
-    } catch {
-      return false; // It goes on as a data record, whose decoding fails too: to the dead letters.
+    } catch (error) {
+      input.in++;
+      slots.push({ kind: 'deadLetter', record, error: new PoisonRecordError(`not a watermark: ${sentence(error)}`, { cause: error }) });
+      return;
     }
     input.watermarks++;
-    if (!input.advance(record.headers.source, timeUs)) return true;
+    if (!input.advance(record.headers.source, timeUs)) return;
     this.#fireTimers(input, slots, promised);
     let leastUs = Infinity;
     for (const { watermarkUs } of this.#inputs.values()) if (watermarkUs !== -Infinity) leastUs = Math.min(leastUs, watermarkUs);
@@ -251,7 +251,6 @@ export class Task {
       this.#forwardedUs = leastUs;
       slots.push({ kind: 'watermark', timeUs: leastUs });
     }
-    return true;
   }
 
   #fireTimers(input: Input, slots: Slot[], promised: Promise<void>[]): void {

@@ -67,8 +67,9 @@ export interface Participant {
   rolledBack(): void;
 }
 
+/** SQLite's result code, of an error that has one (by its shape: it may come from another realm, as under a test runner). */
 const resultCode = (error: unknown): number | undefined =>
-  error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : undefined;
+  typeof error === 'object' && error !== null && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : undefined;
 
 /**
  * The SQLite file of the embedded log and its state store, held by one process. All writes of one turn of the event loop
