@@ -11,6 +11,8 @@ const SETTLED_MS = 500;
 /** How long a step that was too much may take to be worked off. */
 const DRAIN_MS = 60_000;
 const STEP_SECONDS = 4;
+/** Before anything is measured: code gets compiled, that of a broker too, and connections get opened. */
+const WARM_UP_SECONDS = 20;
 const LEAST_RATE = 40;
 const STEP_FACTOR = 1.25;
 /** The least share of windows that must change an alarm; healthy pumps and faulty ones are told apart nearly always. */
@@ -79,8 +81,7 @@ export class AlarmLatency {
 
   /** The highest rate that is held, windows a second: found by going up step by step. */
   async highestRate(progress: (line: string) => void): Promise<number> {
-    // Code gets compiled and connections get opened.
-    await this.run(LEAST_RATE, STEP_SECONDS);
+    await this.run(LEAST_RATE, WARM_UP_SECONDS);
     let highest = 0;
     for (let rate = LEAST_RATE; ; rate *= STEP_FACTOR) {
       const { held, latencies } = await this.run(rate, STEP_SECONDS);

@@ -25,7 +25,11 @@ export class ServiceProcess {
   readonly #logFile: string;
   #stopping = false;
 
-  constructor(name: ServiceName, instance: number, folder: string, plantPath: string, { brokers, redisUrl }: Pick<Servers, 'brokers' | 'redisUrl'>, detached: boolean) {
+  /** @param settings more variables of its environment */
+  constructor(
+    name: ServiceName, instance: number, folder: string, plantPath: string, { brokers, redisUrl }: Pick<Servers, 'brokers' | 'redisUrl'>, detached: boolean,
+    settings: Readonly<Record<string, string>> = {},
+  ) {
     this.title = `${name} ${instance}`;
     this.#logFile = join(folder, `${name}-${instance}.log`);
     const output = openSync(this.#logFile, 'a');
@@ -44,6 +48,7 @@ export class ServiceProcess {
         MILLWRIGHT_INSTANCE: `${name}-${instance}-${process.pid}`,
         KAFKA_BROKERS: brokers.join(','),
         REDIS_URL: redisUrl,
+        ...settings,
       },
     });
     closeSync(output);

@@ -128,8 +128,9 @@ class RedisStateStore implements StateStore {
   }
 
   async close(): Promise<void> {
-    if (this.#isReady) await this.#redis.quit();
-    else this.#redis.disconnect();
+    // Commands have been answered; where the connection breaks in the middle of the farewell, it is closed all the same.
+    if (this.#isReady) await this.#redis.quit().catch(() => undefined);
+    this.#redis.disconnect();
   }
 
   /** One reading of a checkpoint, page by page; the mark tells whether it was saved in between. */
@@ -170,8 +171,9 @@ class RedisStateStore implements StateStore {
     });
   }
 
+  /** A connection that has just broken still counts as ready until its socket says that it is closed. */
   get #isReady(): boolean {
-    return this.#redis.status === 'ready';
+    return this.#redis.status === 'ready' && this.#redis.stream.writable;
   }
 
   /** Waits a moment for the connection. @throws when there is none by then. */
