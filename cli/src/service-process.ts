@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -89,11 +90,12 @@ export class ServiceProcess {
   async stop(): Promise<void> {
     this.#stopping = true;
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
+    const ended = once(this.#child, 'exit');
     this.#kill('SIGTERM');
     const forced = setTimeout(() => this.#kill('SIGKILL'), STOP_MS);
-    await ended;
+    const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null];
     clearTimeout(forced);
+    if (code !== EXIT.ok) process.stderr.write(`${this.title} did not end in order (${signal ?? `exit code ${code}`}); its log is ${this.#logFile}\n`);
   }
 
   /** Lets it live on without this process. */

@@ -23,5 +23,6 @@ export function createLogger({ service, level, destination }: LoggerOptions): Lo
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { err: stdSerializers.errWithCause, error: stdSerializers.errWithCause },
   };
-  return destination === undefined ? pino(options) : pino(options, destination);
+  // Synchronous: the last lines of a process are those that matter, and lines are few.
+  return pino(options, destination ?? pino.destination({ dest: process.stdout.fd, sync: true }));
 }

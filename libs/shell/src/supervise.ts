@@ -19,16 +19,14 @@ export function superviseProcess(logger: Logger, stop: () => Promise<void>): voi
     stopping = true;
     setTimeout(() => {
       logger.error({ limitMs: LIMIT_MS }, 'shutting down took too long; ending without the rest');
-      logger.flush();
       process.exit(EXIT.failed);
-    }, LIMIT_MS).unref();
+    }, LIMIT_MS);
     try {
       await stop();
     } catch (error) {
       logger.error({ err: error }, 'shutting down failed');
       code = EXIT.failed;
     }
-    logger.flush();
     process.exit(code);
   };
   for (const [signal, number] of Object.entries(SIGNALS)) {
