@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SERVICES, ServiceProcess } from '@millwright/cli/service-process';
 import { createLogger, startTelemetry } from '@millwright/observability';
@@ -21,8 +21,12 @@ const ROUND_SECONDS = 5;
 const HOPS = 4;
 const ROUND_TRIPS = 500;
 const SOURCE = 'bench';
-/** While a backlog is worked off no data come, and event time is not to go on with the clock. */
-const NEVER_IDLE = { MILLWRIGHT_SOURCE_IDLE_MS: '86400000' };
+const SETTINGS = {
+  // While a backlog is worked off no data come, and event time is not to go on with the clock.
+  MILLWRIGHT_SOURCE_IDLE_MS: '86400000',
+  // Every partition of every service is a stream of transactions of its own; more of them than cores only wait for each other.
+  MILLWRIGHT_PARTITIONS: String(availableParallelism()),
+};
 
 type Progress = (line: string) => void;
 
@@ -86,7 +90,7 @@ async function onKafka(folder: string, plantPath: string, progress: Progress): P
   let publisher: GrpcPublisher | undefined;
   try {
     const before = await roundTrips(broker.brokers, ROUND_TRIPS);
-    for (const name of SERVICES) services.push(new ServiceProcess(name, 1, folder, plantPath, servers, false, NEVER_IDLE));
+    for (const name of SERVICES) services.push(new ServiceProcess(name, 1, folder, plantPath, servers, false, SETTINGS));
     await Promise.all(services.map((service) => service.ready()));
     publisher = new GrpcPublisher({ address: services[0]!.grpc, source: SOURCE, logger: quiet(progress), onRefusal: ({ description }) => progress(description) });
     const sender = publisher;
