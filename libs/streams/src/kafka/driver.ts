@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import kafkajs, { type Cluster, type ISocketFactory, type ISocketFactoryArgs, type Kafka, type LogEntry } from 'kafkajs';
 import type { RuntimeLogger } from '../runtime.js';
+import { readCommittedOnly } from './aborted-records.js';
 import { rememberCoordinators } from './coordinator-cache.js';
 import { stopIdleTimer } from './idle-timer.js';
 import { encodeInOnePass } from './produce-request.js';
@@ -27,6 +28,7 @@ export function openDriver(options: KafkaOptions, disconnected?: () => void): Ka
   stopIdleTimer();
   encodeInOnePass();
   rememberCoordinators();
+  readCommittedOnly();
   return new kafkajs.Kafka({
     brokers: [...options.brokers],
     clientId: options.clientId,
