@@ -18,7 +18,7 @@ const watermark = (topic: Topic, partition: number, timeUs: number): NewRecord =
 
 const ledger = (fields: Partial<LedgerEntry>): LedgerEntry =>
   ({ topic: 'telemetry.v1', partition: 0, in: 0, processed: 0, deadLettered: 0, late: 0, repeated: 0, missing: 0, watermarks: 0, ...fields });
-const status = (...entries: LedgerEntry[]): ProcessorStatus => ({ processor: 'features', assignment: [0], lastPollMs: 0, lag: 0, ledger: entries });
+const status = (...entries: LedgerEntry[]): ProcessorStatus => ({ processor: 'features', assignment: [0], lastPollMs: 0, lag: 0, inputs: [], ledger: entries });
 
 describe('pipeline meter', () => {
   let log: EventLog;

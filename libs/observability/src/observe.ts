@@ -1,7 +1,8 @@
-import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
-import type { Meter } from '@opentelemetry/api';
+import { monitorEventLoopDelay, performance, PerformanceObserver, type PerformanceEntry } from 'node:perf_hooks';
+import { getHeapSpaceStatistics } from 'node:v8';
 import type { LedgerEntry, ProcessorStatus } from '@millwright/streams';
-import { ATTRIBUTES, METRICS } from './names.js';
+import { ATTRIBUTES, METRICS } from './generated/telemetry.js';
+import { noTelemetry, type Telemetry } from './telemetry.js';
 
 const OUTCOMES = {
   in: 'in',
@@ -12,62 +13,65 @@ const OUTCOMES = {
   missing: 'missing',
 } as const satisfies Partial<Record<keyof LedgerEntry, string>>;
 
-/** Exports ledger, lag and assignment of processors; `statuses` is called at each collection. */
-export function observeProcessors(meter: Meter, statuses: () => readonly ProcessorStatus[]): void {
-  const records = meter.createObservableCounter(METRICS.ledgerRecords, { unit: '{record}', description: 'Loss ledger' });
-  const watermarks = meter.createObservableCounter(METRICS.ledgerWatermarks, { unit: '{record}', description: 'Watermarks read' });
-  const lag = meter.createObservableGauge(METRICS.lag, { unit: '{record}', description: 'Records behind the end of the log' });
-  const assigned = meter.createObservableGauge(METRICS.assignedPartitions, { unit: '{partition}', description: 'Partitions held' });
-  const pollAge = meter.createObservableGauge(METRICS.pollAge, { unit: 's', description: 'Age of the last answered poll' });
-  const stalled = meter.createObservableGauge(METRICS.stalled, { unit: '1', description: '1 while there is no progress' });
-  meter.addBatchObservableCallback(
-    (observe) => {
-      for (const status of statuses()) {
-        const of = { [ATTRIBUTES.processor]: status.processor };
-        observe.observe(lag, status.lag, of);
-        observe.observe(assigned, status.assignment.length, of);
-        observe.observe(pollAge, Math.max(0, Date.now() - status.lastPollMs) / 1000, of);
-        observe.observe(stalled, status.stalled === undefined ? 0 : 1, of);
-        for (const entry of status.ledger) {
-          const at = { ...of, [ATTRIBUTES.topic]: entry.topic, [ATTRIBUTES.partition]: String(entry.partition) };
-          observe.observe(watermarks, entry.watermarks, at);
-          for (const [field, outcome] of Object.entries(OUTCOMES)) {
-            observe.observe(records, entry[field as keyof typeof OUTCOMES], { ...at, [ATTRIBUTES.outcome]: outcome });
-          }
-        }
+/** Exports ledger, lag, event time and assignment of processors; `statuses` is called at each collection. */
+export function observeProcessors(telemetry: Telemetry, statuses: () => readonly ProcessorStatus[]): void {
+  const { ledgerRecords, ledgerWatermarks, lag, watermarkDelay, assignedPartitions, pollAge, stalled } = METRICS;
+  telemetry.observe([ledgerRecords, ledgerWatermarks, lag, watermarkDelay, assignedPartitions, pollAge, stalled], (report) => {
+    const nowMs = Date.now();
+    for (const status of statuses()) {
+      const of = { [ATTRIBUTES.processor]: status.processor };
+      report(assignedPartitions, status.assignment.length, of);
+      report(pollAge, Math.max(0, nowMs - status.lastPollMs) / 1000, of);
+      report(stalled, status.stalled === undefined ? 0 : 1, of);
+      const slowest = new Map<string, number>();
+      for (const { topic, partition, lag: behind, watermarkUs } of status.inputs) {
+        report(lag, behind, { ...of, [ATTRIBUTES.topic]: topic, [ATTRIBUTES.partition]: String(partition) });
+        if (watermarkUs !== undefined) slowest.set(topic, Math.min(watermarkUs, slowest.get(topic) ?? Infinity));
       }
-    },
-    [records, watermarks, lag, assigned, pollAge, stalled],
-  );
+      for (const [topic, reachedUs] of slowest) report(watermarkDelay, nowMs / 1e3 - reachedUs / 1e6, { ...of, [ATTRIBUTES.topic]: topic });
+      for (const entry of status.ledger) {
+        const at = { ...of, [ATTRIBUTES.topic]: entry.topic, [ATTRIBUTES.partition]: String(entry.partition) };
+        report(ledgerWatermarks, entry.watermarks, at);
+        for (const [field, outcome] of Object.entries(OUTCOMES)) report(ledgerRecords, entry[field as keyof typeof OUTCOMES], { ...at, [ATTRIBUTES.outcome]: outcome });
+      }
+    }
+  });
 }
 
-/** Exports memory, CPU time and the event loop of this process. Returns what stops it. */
-export function observeProcess(meter: Meter): () => void {
-  const delay = monitorEventLoopDelay({ resolution: 20 });
+/** What perf_hooks says of a garbage collection. */
+type Collection = PerformanceEntry & { readonly detail: { readonly kind: number } };
+/** perf_hooks' kinds of garbage collection. */
+const GC_TYPES: Readonly<Record<number, string>> = { 1: 'minor', 4: 'major', 8: 'incremental', 16: 'weakcb' };
+/** What monitorEventLoopDelay's own timer takes is no delay. */
+const LOOP_RESOLUTION_MS = 20;
+
+/** Exports memory, CPU time, garbage collection and the event loop of this process. Returns what stops it. */
+export function observeProcess(telemetry: Telemetry): () => void {
+  if (telemetry === noTelemetry) return () => undefined;
+  const { cpuTime, memoryUsage, uptime, eventLoopDelayP99, eventLoopUtilization, heapUsed } = METRICS;
+  const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   delay.enable();
+  const collections = telemetry.histogram(METRICS.gcDuration);
+  const collected = new PerformanceObserver((list) => {
+    for (const { duration, detail } of list.getEntries() as Collection[]) collections.record(duration / 1e3, { [ATTRIBUTES.gcType]: GC_TYPES[detail.kind] ?? 'other' });
+  });
+  collected.observe({ entryTypes: ['gc'] });
   let utilization = performance.eventLoopUtilization();
-  meter
-    .createObservableGauge(METRICS.eventLoopDelayP99, { unit: 's', description: '99th percentile of event loop delay since the last collection' })
-    .addCallback((observe) => {
-      observe.observe(Math.max(0, delay.percentile(99) / 1e9 - 0.02));
-      delay.reset();
-    });
-  meter
-    .createObservableGauge(METRICS.eventLoopUtilization, { unit: '1', description: 'Share of time that the event loop was busy since the last collection' })
-    .addCallback((observe) => {
-      const now = performance.eventLoopUtilization();
-      observe.observe(performance.eventLoopUtilization(now, utilization).utilization);
-      utilization = now;
-    });
-  meter
-    .createObservableCounter(METRICS.cpuTime, { unit: 's', description: 'CPU time' })
-    .addCallback((observe) => {
-      const { user, system } = process.cpuUsage();
-      observe.observe(user / 1e6, { 'cpu.mode': 'user' });
-      observe.observe(system / 1e6, { 'cpu.mode': 'system' });
-    });
-  meter
-    .createObservableGauge(METRICS.memoryUsage, { unit: 'By', description: 'Resident memory' })
-    .addCallback((observe) => observe.observe(process.memoryUsage.rss()));
-  return () => delay.disable();
+  telemetry.observe([cpuTime, memoryUsage, uptime, eventLoopDelayP99, eventLoopUtilization, heapUsed], (report) => {
+    const { user, system } = process.cpuUsage();
+    report(cpuTime, user / 1e6, { [ATTRIBUTES.cpuMode]: 'user' });
+    report(cpuTime, system / 1e6, { [ATTRIBUTES.cpuMode]: 'system' });
+    report(memoryUsage, process.memoryUsage.rss());
+    report(uptime, process.uptime());
+    for (const { space_name: space, space_used_size: bytes } of getHeapSpaceStatistics()) report(heapUsed, bytes, { [ATTRIBUTES.heapSpace]: space });
+    report(eventLoopDelayP99, Math.max(0, delay.percentile(99) / 1e9 - LOOP_RESOLUTION_MS / 1e3));
+    delay.reset();
+    const now = performance.eventLoopUtilization();
+    report(eventLoopUtilization, performance.eventLoopUtilization(now, utilization).utilization);
+    utilization = now;
+  });
+  return () => {
+    delay.disable();
+    collected.disconnect();
+  };
 }

@@ -1,33 +1,53 @@
-import { ROOT_CONTEXT, SpanKind, SpanStatusCode, type Link } from '@opentelemetry/api';
-import type { RuntimeTelemetry } from '@millwright/streams';
-import { ATTRIBUTES, METRICS } from './names.js';
+import { SpanKind, SpanStatusCode, type Attributes, type Link } from '@opentelemetry/api';
+import { WATERMARK_KEY, type NewRecord, type RuntimeTelemetry, type SpanSubject } from '@millwright/streams';
+import { ATTRIBUTES, METRICS } from './generated/telemetry.js';
 import type { Telemetry } from './telemetry.js';
-import { formatTraceparent, parseTraceparent } from './trace-context.js';
+import { formatTraceparent, parentContext, parseTraceparent } from './trace-context.js';
 
 /** OpenTelemetry's default limit on links of a span; more would be dropped by the SDK. */
 const MAX_LINKS = 128;
 
-/** Seconds. Micro-batches take from a fraction of a millisecond to seconds. */
-const BATCH_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** What the semantic conventions call the log; the embedded one goes by the same name, so that panels fit both. */
+const SYSTEM = { [ATTRIBUTES.system]: 'kafka' };
 
-/** The runtime's measurements on OpenTelemetry: per micro-batch two histograms, two counters and, where traces are on, one span. */
-export function runtimeTelemetry({ meter, tracer, tracing }: Telemetry): RuntimeTelemetry {
-  const advice = { explicitBucketBoundaries: BATCH_SECONDS };
-  const processDuration = meter.createHistogram(METRICS.processDuration, { unit: 's', description: 'Duration of micro-batches', advice });
-  const operationDuration = meter.createHistogram(METRICS.operationDuration, { unit: 's', description: 'Duration of transactions', advice });
-  const consumed = meter.createCounter(METRICS.consumedMessages, { unit: '{message}', description: 'Records read' });
-  const sent = meter.createCounter(METRICS.sentMessages, { unit: '{message}', description: 'Records published' });
+/** The runtime's measurements on OpenTelemetry: a few per micro-batch, and one span where traces are on. */
+export function runtimeTelemetry(telemetry: Telemetry): RuntimeTelemetry {
+  const { tracer, tracing } = telemetry;
+  const processDuration = telemetry.histogram(METRICS.processDuration);
+  const operationDuration = telemetry.histogram(METRICS.operationDuration);
+  const eventLatency = telemetry.histogram(METRICS.eventLatency);
+  const checkpointDuration = telemetry.histogram(METRICS.checkpointDuration);
+  const consumed = telemetry.counter(METRICS.consumedMessages);
+  const sent = telemetry.counter(METRICS.sentMessages);
   return {
-    batch({ processor, topic, partition, records, emitted, seconds, commitSeconds }) {
-      const input = { [ATTRIBUTES.group]: processor, [ATTRIBUTES.topic]: topic, [ATTRIBUTES.partition]: String(partition) };
-      processDuration.record(seconds, input);
+    batch({ processor, topic, records, outputs, results, seconds, commitSeconds, traceparent }) {
+      const span = traceparent === undefined ? undefined : parseTraceparent(traceparent);
+      const input = { ...SYSTEM, [ATTRIBUTES.group]: processor, [ATTRIBUTES.topic]: topic };
+      processDuration.record(seconds, input, span);
       consumed.add(records, input);
-      operationDuration.record(commitSeconds, { [ATTRIBUTES.group]: processor, [ATTRIBUTES.operation]: 'commit' });
-      sent.add(emitted, { [ATTRIBUTES.group]: processor });
+      operationDuration.record(commitSeconds, { ...SYSTEM, [ATTRIBUTES.operation]: 'commit' }, span);
+      const nowMs = Date.now();
+      for (const [output, written] of byTopic(outputs)) {
+        sent.add(written.length, { ...SYSTEM, [ATTRIBUTES.topic]: output });
+        // Dead letters and late records are no results.
+        if (!results.includes(output)) continue;
+        const attributes = { [ATTRIBUTES.processor]: processor, [ATTRIBUTES.topic]: output };
+        for (const { timeMs } of written) eventLatency.record((nowMs - timeMs) / 1e3, attributes, span);
+      }
     },
-    async span(name, traceparents, run) {
+    sent({ topic, records, seconds, traceparent }) {
+      sent.add(records, { ...SYSTEM, [ATTRIBUTES.topic]: topic });
+      operationDuration.record(seconds, { ...SYSTEM, [ATTRIBUTES.operation]: 'send' }, traceparent === undefined ? undefined : parseTraceparent(traceparent));
+    },
+    checkpoint({ processor, outcome, seconds }) {
+      checkpointDuration.record(seconds, { [ATTRIBUTES.processor]: processor, [ATTRIBUTES.outcome]: outcome });
+    },
+    async span(subject, traceparents, run) {
       if (!tracing) return run(undefined);
-      const span = tracer.startSpan(name, { kind: SpanKind.CONSUMER, links: linksTo(traceparents) }, ROOT_CONTEXT);
+      const [parent, ...others] = traceparents.filter((each) => parseTraceparent(each) !== undefined);
+      const options = { kind: subject.operation === 'send' ? SpanKind.PRODUCER : SpanKind.CONSUMER, attributes: spanAttributes(subject), links: linksTo(others) };
+      // Records of many traces come together here: the first goes on as the parent, so that a trace leads from sample to alarm.
+      const span = tracer.startSpan(`${subject.operation} ${subject.topic}`, options, parentContext(parent));
       try {
         return await run(formatTraceparent(span.spanContext()));
       } catch (error) {
@@ -39,6 +59,23 @@ export function runtimeTelemetry({ meter, tracer, tracing }: Telemetry): Runtime
       }
     },
   };
+}
+
+function spanAttributes({ operation, topic, records, processor, partition }: SpanSubject): Attributes {
+  return {
+    ...SYSTEM,
+    [ATTRIBUTES.operation]: operation,
+    [ATTRIBUTES.operationType]: operation,
+    [ATTRIBUTES.topic]: topic,
+    [ATTRIBUTES.batchSize]: records,
+    ...(processor !== undefined && { [ATTRIBUTES.group]: processor }),
+    ...(partition !== undefined && { [ATTRIBUTES.partition]: String(partition) }),
+  };
+}
+
+/** Data records by their topics: watermarks are left out. */
+function byTopic(records: readonly NewRecord[]): Map<string, NewRecord[]> {
+  return Map.groupBy(records.filter(({ key }) => key !== WATERMARK_KEY), ({ topic }) => topic);
 }
 
 /** Records of one upstream micro-batch share a traceparent, so few links stand for many records. */

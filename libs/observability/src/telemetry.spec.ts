@@ -1,12 +1,16 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
+import type { CommittedBatch, NewRecord } from '@millwright/streams';
+import { ATTRIBUTES, METRICS } from './generated/telemetry.js';
 import { runtimeTelemetry } from './runtime-telemetry.js';
 import { startTelemetry } from './telemetry.js';
 import { parseTraceparent } from './trace-context.js';
 
 const OPTIONS = { service: 'millwright-test', version: '1', instance: 'one' };
 const traceparent = (n: number, flags = '01') => `00-${n.toString(16).padStart(32, '0')}-${n.toString(16).padStart(16, '0')}-${flags}`;
+
+const BATCH = { operation: 'process', topic: 'telemetry.v1', records: 3, processor: 'features', partition: 3 } as const;
 
 /** A receiver of OTLP over HTTP. */
 async function collector() {
@@ -33,16 +37,16 @@ const occurrences = (bytes: Buffer, part: Buffer): number => {
 describe('traces', () => {
   it('are off without an endpoint: no span, no traceparent, the work done all the same', async () => {
     const telemetry = await startTelemetry(OPTIONS);
-    await expect(runtimeTelemetry(telemetry).span('batch', [traceparent(1)], (own) => Promise.resolve(own ?? 'none'))).resolves.toBe('none');
+    await expect(runtimeTelemetry(telemetry).span(BATCH, [traceparent(1)], (own) => Promise.resolve(own ?? 'none'))).resolves.toBe('none');
     await telemetry.shutdown();
   });
 
-  it('have one span a micro-batch, linked to each trace that its records came with, 128 at most', async () => {
+  it('have one span a micro-batch, which goes on the first trace of its records and is linked to the others, 128 at most', async () => {
     const sink = await collector();
     const telemetry = await startTelemetry({ ...OPTIONS, otlpEndpoint: sink.endpoint });
     const { span } = runtimeTelemetry(telemetry);
-    const own = await span('batch of features', [traceparent(1), traceparent(2), traceparent(1), 'nonsense'], (given) => Promise.resolve(given));
-    await span('batch of many', Array.from({ length: 300 }, (_, i) => traceparent(0x1000 + i)), () => Promise.resolve());
+    const own = await span(BATCH, ['nonsense', traceparent(1), traceparent(2), traceparent(2)], (given) => Promise.resolve(given));
+    await span({ ...BATCH, topic: 'quality.v1' }, Array.from({ length: 300 }, (_, i) => traceparent(0x1000 + i)), () => Promise.resolve());
     await telemetry.shutdown();
     sink.close();
 
@@ -50,18 +54,18 @@ describe('traces', () => {
     const [body] = sink.bodies as [Buffer];
     const traceId = (text: string) => Buffer.from(parseTraceparent(text)!.traceId, 'hex');
     expect(own).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
-    expect(occurrences(body, traceId(own!))).toBe(1);
+    expect(parseTraceparent(own!)!.traceId).toBe(parseTraceparent(traceparent(1))!.traceId);
     expect(occurrences(body, traceId(traceparent(1)))).toBe(1);
     expect(occurrences(body, traceId(traceparent(2)))).toBe(1);
-    expect(occurrences(body, traceId(traceparent(0x1000 + 127)))).toBe(1);
-    expect(occurrences(body, traceId(traceparent(0x1000 + 128)))).toBe(0);
-    for (const text of ['batch of features', 'batch of many', 'millwright-test']) expect(body.includes(text)).toBe(true);
+    expect(occurrences(body, traceId(traceparent(0x1000 + 128)))).toBe(1);
+    expect(occurrences(body, traceId(traceparent(0x1000 + 129)))).toBe(0);
+    for (const text of ['process telemetry.v1', 'process quality.v1', 'millwright-test']) expect(body.includes(text)).toBe(true);
   });
 
   it('pass no traceparent on when the batch is not sampled', async () => {
     const sink = await collector();
     const telemetry = await startTelemetry({ ...OPTIONS, otlpEndpoint: sink.endpoint, sampleRatio: 0 });
-    await expect(runtimeTelemetry(telemetry).span('batch', [], (own) => Promise.resolve(own))).resolves.toBeUndefined();
+    await expect(runtimeTelemetry(telemetry).span(BATCH, [], (own) => Promise.resolve(own))).resolves.toBeUndefined();
     await telemetry.shutdown();
     sink.close();
     expect(sink.bodies).toEqual([]);
@@ -70,7 +74,7 @@ describe('traces', () => {
   it('let errors of the work through', async () => {
     const sink = await collector();
     const telemetry = await startTelemetry({ ...OPTIONS, otlpEndpoint: sink.endpoint });
-    await expect(runtimeTelemetry(telemetry).span('batch', [], () => Promise.reject(new Error('poison')))).rejects.toThrow('poison');
+    await expect(runtimeTelemetry(telemetry).span(BATCH, [], () => Promise.reject(new Error('poison')))).rejects.toThrow('poison');
     await telemetry.shutdown();
     sink.close();
     expect(sink.bodies[0]!.includes('poison')).toBe(true);
@@ -86,15 +90,49 @@ describe('parseTraceparent', () => {
 });
 
 describe('metrics', () => {
-  it('count micro-batches by group, topic and partition', async () => {
+  const written = (topic: string, timeMs: number): NewRecord => ({ topic, partition: 3, key: 'P-1', value: new Uint8Array(), timeMs, headers: { schema: '', source: '', sequence: 1 } });
+  const committed: CommittedBatch = {
+    processor: 'features', topic: 'telemetry.v1', partition: 3, records: 10, seconds: 0.02, commitSeconds: 0.004, results: ['features.v1'],
+    outputs: [written('features.v1', Date.now() - 1_500), written('telemetry.v1.dlq', 0)], traceparent: traceparent(7),
+  };
+
+  it('count micro-batches, and measure how old results are that were committed', async () => {
     const telemetry = await startTelemetry(OPTIONS);
     const { batch } = runtimeTelemetry(telemetry);
-    batch({ processor: 'features', topic: 'telemetry.v1', partition: 3, records: 10, emitted: 2, seconds: 0.02, commitSeconds: 0.004 });
-    batch({ processor: 'features', topic: 'telemetry.v1', partition: 3, records: 5, emitted: 1, seconds: 0.02, commitSeconds: 0.004 });
-    const text = await telemetry.prometheus();
-    expect(text).toContain('messaging_client_consumed_messages_total{messaging_consumer_group_name="features",messaging_destination_name="telemetry.v1",messaging_destination_partition_id="3"} 15');
-    expect(text).toContain('messaging_client_sent_messages_total{messaging_consumer_group_name="features"} 3');
-    expect(text).toContain('service_name="millwright-test"');
+    batch(committed);
+    batch({ ...committed, records: 5 });
+    const text = await telemetry.metrics('prometheus');
+    await telemetry.shutdown();
+    const of = 'messaging_system="kafka",messaging_consumer_group_name="features",messaging_destination_name="telemetry.v1",service_name="millwright-test"';
+    expect(text).toContain(`# TYPE messaging_client_consumed_messages_total counter\nmessaging_client_consumed_messages_total{${of}} 15\n`);
+    expect(text).toContain(`messaging_process_duration_seconds_count{${of}} 2\n`);
+    expect(text).toContain('messaging_client_sent_messages_total{messaging_system="kafka",messaging_destination_name="telemetry.v1.dlq",service_name="millwright-test"} 2\n');
+    const latency = 'millwright_event_latency_seconds_bucket{millwright_processor="features",messaging_destination_name="features.v1",service_name="millwright-test",le=';
+    expect(text).toContain(`${latency}"1"} 0\n${latency}"2"} 2\n`);
+    expect(text).not.toContain('trace_id');
+  });
+
+  it('have exemplars in OpenMetrics, which lead to the trace of a measurement, where it was sampled', async () => {
+    const telemetry = await startTelemetry(OPTIONS);
+    const { batch } = runtimeTelemetry(telemetry);
+    batch(committed);
+    batch({ ...committed, traceparent: undefined, outputs: [written('features.v1', Date.now() - 20_000)] });
+    const lines = (await telemetry.metrics('openmetrics')).split('\n');
+    await telemetry.shutdown();
+    const buckets = lines.filter((line) => line.startsWith('millwright_event_latency_seconds_bucket'));
+    const { traceId, spanId } = parseTraceparent(traceparent(7))!;
+    expect(buckets.filter((line) => line.includes('#'))).toEqual([expect.stringMatching(new RegExp(`le="2"\\} 1 # \\{trace_id="${traceId}",span_id="${spanId}"\\} 1\\.\\d+ \\d+`))]);
+    expect(lines).toContain('# TYPE messaging_client_consumed_messages counter');
+    expect(lines.slice(-2)).toEqual(['# EOF', '']);
+  });
+
+  it('forget the series of a gauge that is no longer observed', async () => {
+    const telemetry = await startTelemetry(OPTIONS);
+    let partitions = ['0', '1'];
+    telemetry.observe([METRICS.lag], (report) => partitions.forEach((each) => report(METRICS.lag, 5, { [ATTRIBUTES.partition]: each })));
+    expect((await telemetry.metrics('prometheus')).match(/^millwright_lag\{/gm)).toHaveLength(2);
+    partitions = ['1'];
+    expect((await telemetry.metrics('prometheus')).match(/^millwright_lag\{.*/gm)).toEqual([expect.stringContaining('partition_id="1"')]);
     await telemetry.shutdown();
   });
 });

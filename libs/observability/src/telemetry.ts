@@ -1,9 +1,11 @@
-import { createNoopMeter, trace, type Meter, type Tracer } from '@opentelemetry/api';
-import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
+import { createNoopMeter, trace, type Tracer } from '@opentelemetry/api';
 import { defaultResource, resourceFromAttributes, type Resource } from '@opentelemetry/resources';
-import { MeterProvider } from '@opentelemetry/sdk-metrics';
+import { AggregationTemporality, InstrumentType, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import type { TracerProvider } from '@opentelemetry/sdk-trace';
 import { ATTR_SERVICE_INSTANCE_ID, ATTR_SERVICE_NAME, ATTR_SERVICE_VERSION } from '@opentelemetry/semantic-conventions';
+import { Exemplars } from './exemplars.js';
+import { instruments, type Instruments } from './instruments.js';
+import { metricsText, type TextFormat } from './open-metrics.js';
 
 export interface TelemetryOptions {
   readonly service: string;
@@ -17,18 +19,37 @@ export interface TelemetryOptions {
 }
 
 /** Traces and metrics of this process. Nothing is global: two of them may live in one process (tests). */
-export interface Telemetry {
-  readonly meter: Meter;
+export interface Telemetry extends Instruments {
   readonly tracer: Tracer;
   /** Whether spans are recorded; without it the tracer does nothing. */
   readonly tracing: boolean;
-  /** All metrics now, in Prometheus' text format. */
-  prometheus(): Promise<string>;
+  /** All metrics now, as text for Prometheus. */
+  metrics(format: TextFormat): Promise<string>;
   /** Sends what is left and stops. */
   shutdown(): Promise<void>;
 }
 
 const SCOPE = 'millwright';
+/** Series of one metric, at most: assets are the most numerous. */
+const MOST_SERIES = 20_000;
+
+/** Collects when asked. Gauges show what was observed last and nothing else: a partition that was given away is gone. */
+class ScrapedReader extends MetricReader {
+  constructor() {
+    super({
+      aggregationTemporalitySelector: (type) => (type === InstrumentType.OBSERVABLE_GAUGE ? AggregationTemporality.DELTA : AggregationTemporality.CUMULATIVE),
+      cardinalitySelector: () => MOST_SERIES,
+    });
+  }
+
+  protected override onForceFlush(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  protected override onShutdown(): Promise<void> {
+    return Promise.resolve();
+  }
+}
 
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   const resource = defaultResource().merge(
@@ -38,18 +59,18 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
       [ATTR_SERVICE_INSTANCE_ID]: options.instance,
     }),
   );
-  const reader = new PrometheusExporter({ preventServerStart: true });
-  const serializer = new PrometheusSerializer(undefined, false, undefined, false, true);
+  const reader = new ScrapedReader();
+  const exemplars = new Exemplars();
   const meters = new MeterProvider({ resource, readers: [reader] });
   const tracers = options.otlpEndpoint === undefined ? undefined : await tracerProvider(resource, options.otlpEndpoint, options.sampleRatio ?? 1);
   return {
-    meter: meters.getMeter(SCOPE, options.version),
+    ...instruments(meters.getMeter(SCOPE, options.version), exemplars),
     tracer: tracers?.getTracer(SCOPE, options.version) ?? noTelemetry.tracer,
     tracing: tracers !== undefined,
-    async prometheus() {
+    async metrics(format) {
       const { resourceMetrics, errors } = await reader.collect();
       if (errors.length > 0) throw new AggregateError(errors, 'some metrics could not be collected');
-      return serializer.serialize(resourceMetrics);
+      return metricsText(resourceMetrics, exemplars, format);
     },
     async shutdown() {
       await tracers?.shutdown();
@@ -72,12 +93,12 @@ async function tracerProvider(resource: Resource, endpoint: string, ratio: numbe
   });
 }
 
-/** Measures nothing: for tools and tests that need none. */
+/** Measures nothing: where telemetry is switched off, and for tools and tests that need none. */
 export const noTelemetry: Telemetry = {
-  meter: createNoopMeter(),
+  ...instruments(createNoopMeter(), new Exemplars()),
   // The API's own default provider makes spans that do nothing.
   tracer: trace.getTracer(SCOPE),
   tracing: false,
-  prometheus: () => Promise.resolve(''),
+  metrics: (format) => Promise.resolve(format === 'openmetrics' ? '# EOF\n' : ''),
   shutdown: () => Promise.resolve(),
 };

@@ -1,7 +1,7 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Inject, Injectable } from '@nestjs/common';
-import type { Logger, Telemetry } from '@millwright/observability';
+import type { Logger, Telemetry, TextFormat } from '@millwright/observability';
 import type { ShellConfig } from './config.js';
 import { ProcessorHost } from './processor-host.js';
 import { Readiness } from './readiness.js';
@@ -15,14 +15,19 @@ interface Answer {
 
 const json = (code: number, value: unknown): Answer => ({ code, type: 'application/json', body: `${JSON.stringify(value)}\n` });
 
+const METRICS_TYPES = {
+  openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
+  prometheus: 'text/plain; version=0.0.4; charset=utf-8',
+} as const satisfies Record<TextFormat, string>;
+
 /** What operators and their tools ask a process: /livez, /readyz, /metrics, /status. */
 @Injectable()
 export class HttpHost {
   readonly #server: Server;
-  readonly #routes: Readonly<Record<string, () => Promise<Answer> | Answer>> = {
+  readonly #routes: Readonly<Record<string, (accept: string) => Promise<Answer> | Answer>> = {
     '/livez': () => this.#live(),
     '/readyz': () => this.#ready(),
-    '/metrics': async () => ({ code: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: await this.telemetry.prometheus() }),
+    '/metrics': (accept) => this.#metrics(accept),
     '/status': () => json(200, this.processors.status()),
   };
   #closing = false;
@@ -34,7 +39,7 @@ export class HttpHost {
     @Inject(Readiness) private readonly readiness: Readiness,
     @Inject(ProcessorHost) private readonly processors: ProcessorHost,
   ) {
-    this.#server = createServer((request, response) => void this.#answer(request.method ?? '', request.url ?? '', response));
+    this.#server = createServer((request, response) => void this.#answer(request, response));
   }
 
   /** Listens. Returns host and port. */
@@ -59,10 +64,10 @@ export class HttpHost {
     await closed;
   }
 
-  async #answer(method: string, url: string, response: ServerResponse): Promise<void> {
+  async #answer({ method = '', url = '', headers }: IncomingMessage, response: ServerResponse): Promise<void> {
     let answer: Answer;
     try {
-      answer = await this.#route(method, url);
+      answer = await this.#route(method, url, headers.accept ?? '');
     } catch (error) {
       this.logger.error({ err: error, url }, 'an HTTP request failed');
       answer = json(500, { error: `${url} failed; the log has the cause` });
@@ -70,11 +75,17 @@ export class HttpHost {
     response.writeHead(answer.code, { 'content-type': answer.type }).end(method === 'HEAD' ? undefined : answer.body);
   }
 
-  #route(method: string, url: string): Promise<Answer> | Answer {
+  #route(method: string, url: string, accept: string): Promise<Answer> | Answer {
     if (method !== 'GET' && method !== 'HEAD') return json(405, { error: 'use GET' });
     const path = url.split('?')[0]!;
     const route = Object.hasOwn(this.#routes, path) ? this.#routes[path] : undefined;
-    return route?.() ?? json(404, { error: `there is no ${path}; there are ${Object.keys(this.#routes).join(', ')}` });
+    return route?.(accept) ?? json(404, { error: `there is no ${path}; there are ${Object.keys(this.#routes).join(', ')}` });
+  }
+
+  /** Prometheus says by `Accept` that it takes OpenMetrics, which has exemplars. */
+  async #metrics(accept: string): Promise<Answer> {
+    const format = accept.includes('application/openmetrics-text') ? 'openmetrics' : 'prometheus';
+    return { code: 200, type: METRICS_TYPES[format], body: await this.telemetry.metrics(format) };
   }
 
   #live(): Answer {

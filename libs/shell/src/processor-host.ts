@@ -1,14 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { observeProcessors, runtimeTelemetry, type Logger, type Telemetry } from '@millwright/observability';
-import { runProcessor, type AnyProcessor, type EventLog, type ProcessorRun, type ProcessorStatus, type StateStore } from '@millwright/streams';
+import { runProcessor, type AnyProcessor, type CommittedBatch, type EventLog, type ProcessorRun, type ProcessorStatus, type StateStore } from '@millwright/streams';
 import type { ShellConfig } from './config.js';
 import { Readiness } from './readiness.js';
 import { CONFIG, EVENT_LOG, LOGGER, STATE_STORE, TELEMETRY } from './tokens.js';
 
+/** Told of each micro-batch that was committed, once in the whole cluster, for measuring what it says; must not throw. */
+export type CommitListener = (batch: CommittedBatch) => void;
+
 /** Runs the processors that modules add, from start to shutdown. */
 @Injectable()
 export class ProcessorHost {
-  readonly #processors: AnyProcessor[] = [];
+  readonly #processors: { readonly processor: AnyProcessor; readonly committed: CommitListener | undefined }[] = [];
   readonly #runs: ProcessorRun[] = [];
 
   constructor(
@@ -23,8 +26,8 @@ export class ProcessorHost {
   }
 
   /** To be called in onModuleInit, before the shell starts. */
-  add(processor: AnyProcessor): void {
-    this.#processors.push(processor);
+  add(processor: AnyProcessor, committed?: CommitListener): void {
+    this.#processors.push({ processor, committed });
   }
 
   /** Status of every processor, with its ledger; final after close. */
@@ -35,10 +38,11 @@ export class ProcessorHost {
   async start(): Promise<void> {
     const { log, store } = this;
     const telemetry = runtimeTelemetry(this.telemetry);
-    observeProcessors(this.telemetry.meter, () => this.status());
-    for (const processor of this.#processors) {
+    observeProcessors(this.telemetry, () => this.status());
+    for (const { processor, committed } of this.#processors) {
       const logger = this.logger.child({ processor: processor.name });
-      this.#runs.push(await runProcessor(processor, { log, store, logger, telemetry, checkpointMs: this.config.checkpointMs }));
+      const measured = committed === undefined ? telemetry : { ...telemetry, batch: both(telemetry.batch, committed) };
+      this.#runs.push(await runProcessor(processor, { log, store, logger, telemetry: measured, checkpointMs: this.config.checkpointMs }));
     }
   }
 
@@ -67,3 +71,8 @@ export class ProcessorHost {
     return undefined;
   }
 }
+
+const both = (first: CommitListener, second: CommitListener): CommitListener => (batch) => {
+  first(batch);
+  second(batch);
+};

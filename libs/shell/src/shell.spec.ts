@@ -95,11 +95,11 @@ describe('HTTP', () => {
     while (ready.code !== 200) ready = await get(shell, '/readyz');
     expect(JSON.parse(ready.body)).toMatchObject({ ready: true, checks: expect.arrayContaining([{ name: 'log' }, { name: 'store' }, { name: 'processors' }]) });
 
-    const processed = 'millwright_ledger_records_total{millwright_processor="counter",messaging_destination_name="telemetry.v1",messaging_destination_partition_id="0",millwright_outcome="processed"} 1';
+    const processed = 'millwright_ledger_records_total{millwright_processor="counter",messaging_destination_name="telemetry.v1",messaging_destination_partition_id="0",millwright_outcome="processed",service_name="test"} 1';
     let metrics = (await get(shell, '/metrics')).body;
     while (!metrics.includes(processed)) metrics = (await get(shell, '/metrics')).body;
-    expect(metrics).toMatch(/messaging_process_duration_count\{[^}]*messaging_consumer_group_name="counter"[^}]*\} 1\n/);
-    expect(metrics).toMatch(/process_memory_usage \d+/);
+    expect(metrics).toMatch(/messaging_process_duration_seconds_count\{[^}]*messaging_consumer_group_name="counter"[^}]*\} 1\n/);
+    expect(metrics).toMatch(/process_memory_usage_bytes\{[^}]*\} \d+/);
 
     const [processor] = JSON.parse((await get(shell, '/status')).body) as unknown[];
     expect(processor).toMatchObject({ processor: 'counter', assignment: [0, 1], lag: 0 });
@@ -176,7 +176,7 @@ describe('gRPC', () => {
     });
     expect(error).toMatchObject({ code: status.INVALID_ARGUMENT, details: expect.stringContaining('not a valid protobuf message') });
     const metrics = (await get(shell, '/metrics')).body;
-    expect(metrics).toMatch(/rpc_server_call_duration_count\{[^}]*rpc_method="millwright.features.v1.FeatureService\/GetLatest"[^}]*rpc_response_status_code="INVALID_ARGUMENT"[^}]*\} 1/);
+    expect(metrics).toMatch(/rpc_server_call_duration_seconds_count\{[^}]*rpc_method="millwright.features.v1.FeatureService\/GetLatest"[^}]*rpc_response_status_code="INVALID_ARGUMENT"[^}]*\} 1/);
   });
 
   it('serves the health of every service, following readiness', async () => {

@@ -19,7 +19,7 @@ export interface RunningShell {
 export async function startShell(surroundings: Surroundings, modules: readonly (Type | DynamicModule)[]): Promise<RunningShell> {
   const { config, log, logger, telemetry } = surroundings;
   await log.createTopics(topicSpecs(config.partitions));
-  const unobserve = observeProcess(telemetry.meter);
+  const unobserve = observeProcess(telemetry);
   const context = await NestFactory.createApplicationContext(
     { module: class RootModule {}, imports: [ShellModule.forRoot(surroundings), ...modules] },
     { logger: nestLogger(logger), abortOnError: false },

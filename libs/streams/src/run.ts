@@ -3,7 +3,7 @@ import { deadLetterTopic, lateTopic } from '@millwright/contracts';
 import { FencedError, type GroupHandler, type LogBatch, type Membership, type Offsets, type Transactor } from './log.js';
 import type { AnyProcessor } from './processor.js';
 import type { NewRecord } from './record.js';
-import type { LedgerEntry, ProcessorRun, ProcessorStatus, RunProcessor, RuntimeOptions } from './runtime.js';
+import type { InputStatus, LedgerEntry, ProcessorRun, ProcessorStatus, RunProcessor, RuntimeOptions } from './runtime.js';
 import { CheckpointLostError } from './state.js';
 import { Task } from './task.js';
 
@@ -81,9 +81,20 @@ class Runner implements GroupHandler, ProcessorRun {
       assignment: this.#membership?.assignment() ?? [],
       lastPollMs: this.#membership?.lastPollMs() ?? this.#startedMs,
       lag,
+      inputs: [...this.#held].flatMap(([partition, { task }]) => this.#inputs(partition, task)),
       ledger: [...this.#ledgers].sort(([a], [b]) => a - b).flatMap(([, entries]) => entries),
       ...(stalled === undefined ? {} : { stalled }),
     };
+  }
+
+  #inputs(partition: number, task: Task): InputStatus[] {
+    const lags = this.#lags.get(partition);
+    return task.watermarks().map(({ topic, watermarkUs }) => ({
+      topic,
+      partition,
+      lag: lags?.get(topic) ?? 0,
+      ...(watermarkUs === undefined ? {} : { watermarkUs }),
+    }));
   }
 
   async close(): Promise<void> {
@@ -203,7 +214,7 @@ class Runner implements GroupHandler, ProcessorRun {
     }
     if (live < records.length) {
       const present = live === 0 ? batch : { topic, records: records.slice(live), nextOffset };
-      await this.#spanned(present.records, (traceparent) => this.#live(held, { ...batch, ...present }, traceparent));
+      await this.#spanned({ ...batch, ...present }, (traceparent) => this.#live(held, { ...batch, ...present }, traceparent));
     }
     this.#ledgers.set(batch.partition, task.ledger());
     let lags = this.#lags.get(batch.partition);
@@ -228,13 +239,15 @@ class Runner implements GroupHandler, ProcessorRun {
       topic,
       partition,
       records: records.length,
-      emitted: outputs.length,
+      outputs,
+      results: this.#processor.outputs,
       seconds: (committedMs - startedMs) / 1_000,
       commitSeconds: (committedMs - appliedMs) / 1_000,
+      traceparent,
     });
   }
 
-  #spanned(records: LogBatch['records'], run: (traceparent: string | undefined) => Promise<void>): Promise<void> {
+  #spanned({ topic, partition, records }: LogBatch, run: (traceparent: string | undefined) => Promise<void>): Promise<void> {
     const { telemetry } = this.#options;
     if (telemetry === undefined) return run(undefined);
     const links = new Set<string>();
@@ -242,7 +255,8 @@ class Runner implements GroupHandler, ProcessorRun {
       if (headers.traceparent !== undefined) links.add(headers.traceparent);
       if (links.size >= MAX_LINKS) break;
     }
-    return telemetry.span(`${this.#processor.name} process`, [...links], run);
+    const subject = { operation: 'process', topic, partition, records: records.length, processor: this.#processor.name } as const;
+    return telemetry.span(subject, [...links], run);
   }
 
   /** Commits, until it is done or another owner turns up: the partition waits, the outputs stay the same. */
@@ -282,17 +296,22 @@ class Runner implements GroupHandler, ProcessorRun {
     if (held.saving !== undefined || task.version < held.storedVersion) return;
     held.savedAtMs = Date.now();
     const delta = task.checkpoint();
-    const { store, logger } = this.#options;
+    const { store, logger, telemetry } = this.#options;
+    const startedMs = performance.now();
+    const measure = (outcome: 'saved' | 'refused' | 'failed'): void =>
+      telemetry?.checkpoint({ processor: this.#processor.name, outcome, seconds: (performance.now() - startedMs) / 1_000 });
     held.saving = store
       .save(task.name, delta, held.replace)
       .then(
         async (accepted) => {
+          measure(accepted ? 'saved' : 'refused');
           held.replace = false;
           if (accepted || this.#held.get(partition) !== held) return;
           await this.#drop(partition, held);
           this.#fenced(partition, `the store holds a newer checkpoint of ${task.name}`);
         },
         (error: unknown) => {
+          measure('failed');
           if (error instanceof CheckpointLostError) {
             held.replace = true;
             task.allUnsaved();

@@ -1,5 +1,6 @@
 import type { EventLog } from './log.js';
 import type { AnyProcessor } from './processor.js';
+import type { NewRecord } from './record.js';
 import type { StateStore } from './state.js';
 
 /** Counts of one input topic and partition. in = processed + deadLettered + late + repeated, always. */
@@ -18,12 +19,24 @@ export interface LedgerEntry {
   readonly watermarks: number;
 }
 
+/** Where a processor stands in one partition of an input topic. */
+export interface InputStatus {
+  readonly topic: string;
+  readonly partition: number;
+  /** Records behind the end of the log when the partition last read. */
+  readonly lag: number;
+  /** Event time reached, microseconds; none before the first watermark. */
+  readonly watermarkUs?: number;
+}
+
 export interface ProcessorStatus {
   readonly processor: string;
   readonly assignment: readonly number[];
   readonly lastPollMs: number;
   /** Records behind the end of the log, over all assigned partitions. */
   readonly lag: number;
+  /** Of the partitions held. */
+  readonly inputs: readonly InputStatus[];
   readonly ledger: readonly LedgerEntry[];
   /** Why it is not making progress, when it is not: one sentence; undefined when all is well. */
   readonly stalled?: string;
@@ -45,11 +58,42 @@ export interface RuntimeLogger {
   error(fields: object, message: string): void;
 }
 
-/** Measurements of the runtime, to be bound to OpenTelemetry at the rim. */
+/** What a span is about: records written by ingestion, or read by a processor. */
+export interface SpanSubject {
+  readonly operation: 'send' | 'process';
+  readonly topic: string;
+  readonly records: number;
+  readonly processor?: string;
+  readonly partition?: number;
+}
+
+/** A micro-batch that was committed. */
+export interface CommittedBatch {
+  readonly processor: string;
+  readonly topic: string;
+  readonly partition: number;
+  /** Records read. */
+  readonly records: number;
+  /** Records written: results, dead letters, late records, watermarks. */
+  readonly outputs: readonly NewRecord[];
+  /** Topics of the processor's results. */
+  readonly results: readonly string[];
+  /** From the first record to the commit. */
+  readonly seconds: number;
+  readonly commitSeconds: number;
+  /** Of the span that the batch ran in, where it was sampled. */
+  readonly traceparent: string | undefined;
+}
+
+/** Measurements of the runtime, to be bound to OpenTelemetry at the rim. What these throw fails the micro-batch, so they don't. */
 export interface RuntimeTelemetry {
-  batch(fields: { processor: string; topic: string; partition: number; records: number; emitted: number; seconds: number; commitSeconds: number }): void;
-  /** Runs a micro-batch inside a span with links to the records' trace contexts; returns the traceparent for its outputs. */
-  span<T>(name: string, traceparents: readonly string[], run: (traceparent: string | undefined) => Promise<T>): Promise<T>;
+  batch(batch: CommittedBatch): void;
+  /** Records that went to the log outside of a micro-batch. */
+  sent(fields: { readonly topic: string; readonly records: number; readonly seconds: number; readonly traceparent: string | undefined }): void;
+  /** A checkpoint that was saved, refused by the store for a newer one, or failed. */
+  checkpoint(fields: { readonly processor: string; readonly outcome: 'saved' | 'refused' | 'failed'; readonly seconds: number }): void;
+  /** Runs work inside a span that goes on the records' traces; returns the traceparent for its outputs. */
+  span<T>(subject: SpanSubject, traceparents: readonly string[], run: (traceparent: string | undefined) => Promise<T>): Promise<T>;
 }
 
 /** Runs one processor on the partitions that the group gives it. */

@@ -136,6 +136,11 @@ export class Task {
     return [...this.#inputs.values()].map((input) => input.ledger(this.partition));
   }
 
+  /** Event time that each input has reached, microseconds. */
+  watermarks(): { readonly topic: string; readonly watermarkUs: number | undefined }[] {
+    return [...this.#inputs.values()].map(({ topic, watermarkUs }) => ({ topic, watermarkUs: watermarkUs === -Infinity ? undefined : watermarkUs }));
+  }
+
   /** Source name of what the task derives from an input. One an input, so that sequences don't depend on how inputs interleave. */
   source(input: string): string {
     return `${this.name}/${input}`;

@@ -30,7 +30,7 @@ export interface LaneContext {
   /** Shared by all lanes of the process. */
   readonly budget: ByteBudget;
   readonly meter: IntakeMeter;
-  readonly span: RuntimeTelemetry['span'];
+  readonly runtime: Pick<RuntimeTelemetry, 'span' | 'sent'>;
   readonly logger: RuntimeLogger;
   /** Told of event time when the log has the data. */
   readonly observe: (source: string, timeUs: number) => void;
@@ -150,10 +150,14 @@ export class IntakeLane<M extends SentRecord> {
   }
 
   #append(fresh: readonly Entry<M>[], caller: string | undefined): Promise<void> {
-    const { log, span } = this.#context;
-    return span(`publish ${this.#spec.topic}`, caller === undefined ? [] : [caller], (traceparent = caller) =>
-      log.append(fresh.map((entry) => this.#record(entry, traceparent))),
-    );
+    const { log, runtime } = this.#context;
+    const { topic } = this.#spec;
+    const records = fresh.length;
+    return runtime.span({ operation: 'send', topic, records }, caller === undefined ? [] : [caller], async (traceparent = caller) => {
+      const startedMs = performance.now();
+      await log.append(fresh.map((entry) => this.#record(entry, traceparent)));
+      runtime.sent({ topic, records, seconds: (performance.now() - startedMs) / 1000, traceparent });
+    });
   }
 
   #record({ message, bytes }: Entry<M>, traceparent: string | undefined): NewRecord {

@@ -6,9 +6,9 @@ export class IntakeMeter {
   readonly #records;
   readonly #refusals;
 
-  constructor(meter: Telemetry['meter']) {
-    this.#records = meter.createCounter(METRICS.intakeRecords, { unit: '{record}', description: 'Records offered, by outcome' });
-    this.#refusals = meter.createCounter(METRICS.intakeRefusals, { unit: '{record}', description: 'Problems of refused records, by reason' });
+  constructor(telemetry: Telemetry) {
+    this.#records = telemetry.counter(METRICS.intakeRecords);
+    this.#refusals = telemetry.counter(METRICS.intakeRefusals);
   }
 
   taken(topic: string, { accepted, repeated }: { accepted: number; repeated: number }): void {

@@ -1,5 +1,5 @@
 import { ProductionRecord, TelemetryBlock, TOPICS, type Refusal } from '@millwright/contracts';
-import { METRICS, runtimeTelemetry, type Telemetry } from '@millwright/observability';
+import { ATTRIBUTES, METRICS, runtimeTelemetry, type Telemetry } from '@millwright/observability';
 import type { Plant } from '@millwright/plant';
 import type { EventLog, RuntimeLogger } from '@millwright/streams';
 import { ByteBudget } from './byte-budget.js';
@@ -40,11 +40,13 @@ export interface Intake {
 /** Opens the intake on a log whose topics exist. */
 export async function openIntake({ plant, log, logger, telemetry, instance, settings, now = Date.now }: IntakeOptions): Promise<Intake> {
   const budget = new ByteBudget(settings.maxInFlightBytes);
+  const topics = [TOPICS.telemetry.name, TOPICS.production.name];
+  const tracker = new WatermarkTracker(settings);
   const watermarks = new WatermarkWriter({
     log,
-    topics: [TOPICS.telemetry.name, TOPICS.production.name],
+    topics,
     source: `ingestion/${instance}`,
-    tracker: new WatermarkTracker(settings),
+    tracker,
     now,
     logger,
   });
@@ -52,22 +54,21 @@ export async function openIntake({ plant, log, logger, telemetry, instance, sett
     log,
     logger,
     budget,
-    span: runtimeTelemetry(telemetry).span,
-    meter: new IntakeMeter(telemetry.meter),
+    runtime: runtimeTelemetry(telemetry),
+    meter: new IntakeMeter(telemetry),
     partitions: await log.partitions(TOPICS.telemetry.name),
     observe: (source: string, timeUs: number) => watermarks.observe(source, timeUs),
   };
   const checkOptions = { now, maxAheadMs: settings.maxAheadMs };
   const blocks = new TelemetryCheck(plant, checkOptions);
   const records = new ProductionCheck(plant, checkOptions);
-  telemetry.meter
-    .createObservableGauge(METRICS.intakeInFlight, { unit: 'By', description: 'Bytes taken in that the log does not have yet' })
-    .addCallback((observe) => observe.observe(budget.used));
-  telemetry.meter
-    .createObservableGauge(METRICS.watermarkDelay, { unit: 's', description: 'How far the watermark is behind the wall clock' })
-    .addCallback((observe) => {
-      if (watermarks.writtenUs > -Infinity) observe.observe(now() / 1000 - watermarks.writtenUs / 1e6);
-    });
+  const { intakeInFlight, intakeSources, watermarkDelay } = METRICS;
+  telemetry.observe([intakeInFlight, intakeSources, watermarkDelay], (report) => {
+    report(intakeInFlight, budget.used);
+    report(intakeSources, tracker.sources);
+    if (watermarks.writtenUs === -Infinity) return;
+    for (const topic of topics) report(watermarkDelay, now() / 1e3 - watermarks.writtenUs / 1e6, { [ATTRIBUTES.processor]: 'ingestion', [ATTRIBUTES.topic]: topic });
+  });
   await watermarks.start(settings.watermarkMs);
   return {
     telemetry: new IntakeLane(

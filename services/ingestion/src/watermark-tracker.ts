@@ -42,6 +42,11 @@ export class WatermarkTracker {
     entry.timeUs = Math.max(entry.timeUs, toUs);
   }
 
+  /** Sources that hold the watermark now. */
+  get sources(): number {
+    return this.#active.size;
+  }
+
   /** The watermark at wall-clock time `nowMs`, microseconds of event time; -Infinity before anything was heard. */
   at(nowMs: number): number {
     let least = Infinity;

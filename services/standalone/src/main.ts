@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
-import { createLogger, startTelemetry } from '@millwright/observability';
+import { createLogger } from '@millwright/observability';
 import { loadPlant } from '@millwright/plant';
 import { ingestionEnvironment } from '@millwright/service-ingestion';
-import { EXIT, isBadInput, readEnvironment, shellEnvironment, superviseProcess } from '@millwright/shell';
+import { EXIT, isBadInput, openTelemetry, readEnvironment, shellEnvironment, superviseProcess } from '@millwright/shell';
 import { z } from 'zod';
 import { startStandalone } from './standalone.js';
 
@@ -16,13 +16,7 @@ async function main(): Promise<void> {
   const { config, ingestion, own } = readEnvironment({ config: shellEnvironment, ingestion: ingestionEnvironment, own: environment }, process.env);
   const plant = loadPlant(config.plantPath);
   const logger = createLogger({ service: 'standalone', level: config.logLevel });
-  const telemetry = await startTelemetry({
-    service: 'millwright-standalone',
-    version: '0.1.0',
-    instance: config.instance,
-    sampleRatio: config.sampleRatio,
-    ...(config.otlpEndpoint === undefined ? {} : { otlpEndpoint: config.otlpEndpoint }),
-  });
+  const telemetry = await openTelemetry('millwright-standalone', config);
   const standalone = await startStandalone({ plant, file: own.file, config, ingestion, logger, telemetry });
   superviseProcess(logger, async () => {
     await standalone.close();

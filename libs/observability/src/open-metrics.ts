@@ -1,0 +1,82 @@
+import type { Attributes } from '@opentelemetry/api';
+import { DataPointType, type MetricData, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
+import { ATTR_SERVICE_NAME } from '@opentelemetry/semantic-conventions';
+import type { Exemplar, Exemplars } from './exemplars.js';
+
+/** The two forms of Prometheus' text; exemplars are in the newer one only. */
+export type TextFormat = 'openmetrics' | 'prometheus';
+
+/**
+ * Metrics as Prometheus reads them. Names follow OpenTelemetry's compatibility rules: underscores for dots, the unit
+ * and `_total` appended. Every series has service_name; the whole resource is in target_info.
+ * @see https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
+ * @see https://github.com/prometheus/OpenMetrics (1.0)
+ */
+export function metricsText({ resource, scopeMetrics }: ResourceMetrics, exemplars: Exemplars, format: TextFormat): string {
+  const common = { [ATTR_SERVICE_NAME]: resource.attributes[ATTR_SERVICE_NAME] ?? '' };
+  const lines: string[] = [];
+  family(lines, format === 'openmetrics' ? 'target' : 'target_info', format === 'openmetrics' ? 'info' : 'gauge', 'What this process is');
+  lines.push(`target_info${labels(resource.attributes)} 1`);
+  for (const { metrics } of scopeMetrics) for (const metric of metrics) write(lines, metric, common, exemplars, format);
+  if (format === 'openmetrics') lines.push('# EOF');
+  return `${lines.join('\n')}\n`;
+}
+
+function write(lines: string[], metric: MetricData, common: Attributes, exemplars: Exemplars, format: TextFormat): void {
+  const { name: otelName, description } = metric.descriptor;
+  const name = familyName(metric);
+  switch (metric.dataPointType) {
+    case DataPointType.SUM: {
+      const counter = metric.isMonotonic;
+      const series = counter ? `${name}_total` : name;
+      // OpenMetrics names the family of a counter without the suffix of its series.
+      family(lines, format === 'openmetrics' ? name : series, counter ? 'counter' : 'gauge', description);
+      for (const { attributes, value } of metric.dataPoints) lines.push(`${series}${labels({ ...attributes, ...common })} ${number(value)}`);
+      return;
+    }
+    case DataPointType.GAUGE:
+      family(lines, name, 'gauge', description);
+      for (const { attributes, value } of metric.dataPoints) lines.push(`${name}${labels({ ...attributes, ...common })} ${number(value)}`);
+      return;
+    case DataPointType.HISTOGRAM:
+      family(lines, name, 'histogram', description);
+      for (const { attributes, value } of metric.dataPoints) {
+        const all = { ...attributes, ...common };
+        const seen = format === 'openmetrics' ? exemplars.of(otelName, attributes) : [];
+        let count = 0;
+        value.buckets.counts.forEach((each, bucket) => {
+          count += each;
+          const boundary = value.buckets.boundaries[bucket] ?? Infinity;
+          lines.push(`${name}_bucket${labels({ ...all, le: number(boundary) })} ${count}${exemplarText(seen[bucket])}`);
+        });
+        lines.push(`${name}_sum${labels(all)} ${number(value.sum ?? 0)}`, `${name}_count${labels(all)} ${value.count}`);
+      }
+      return;
+    case DataPointType.EXPONENTIAL_HISTOGRAM:
+      throw new Error(`${otelName} is an exponential histogram, which Prometheus' text does not have: give it boundaries`);
+  }
+}
+
+const UNITS: Readonly<Record<string, string>> = { s: '_seconds', By: '_bytes' };
+
+function familyName({ descriptor: { name, unit }, dataPointType }: MetricData): string {
+  return underscored(name) + (UNITS[unit] ?? (unit === '1' && dataPointType === DataPointType.GAUGE ? '_ratio' : ''));
+}
+
+function family(lines: string[], name: string, type: string, help: string): void {
+  lines.push(`# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"')}`, `# TYPE ${name} ${type}`);
+}
+
+function labels(attributes: Attributes): string {
+  return `{${Object.entries(attributes).map(([name, value]) => `${underscored(name)}="${escaped(String(value))}"`).join(',')}}`;
+}
+
+function exemplarText(exemplar: Exemplar | undefined): string {
+  if (exemplar === undefined) return '';
+  const { traceId, spanId, value, timeMs } = exemplar;
+  return ` # {trace_id="${traceId}",span_id="${spanId}"} ${number(value)} ${timeMs / 1000}`;
+}
+
+const underscored = (name: string): string => name.replaceAll(/[^A-Za-z0-9_]/g, '_');
+const escaped = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"');
+const number = (value: number): string => (value === Infinity ? '+Inf' : value === -Infinity ? '-Inf' : String(value));
