@@ -4,6 +4,7 @@ import { featuresMeasurement } from './figures/features.js';
 import { inferenceMeasurement } from './figures/inference.js';
 import { ingestionMeasurement } from './figures/ingestion.js';
 import { latencyMeasurement } from './figures/latency.js';
+import { peerMeasurements } from './figures/peers.js';
 import { standaloneMeasurement } from './figures/standalone.js';
 
 const usage = `npm run bench -- [--json] [FIGURE ...]
@@ -16,7 +17,7 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: { json: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
   });
-  const all: readonly Measurement[] = [featuresMeasurement, ingestionMeasurement, inferenceMeasurement, latencyMeasurement, standaloneMeasurement];
+  const all: readonly Measurement[] = [featuresMeasurement, ingestionMeasurement, inferenceMeasurement, latencyMeasurement, standaloneMeasurement, ...peerMeasurements];
   const known = all.flatMap((m) => m.figures);
   if (values.help) {
     process.stdout.write(`${usage}\n\n${all.map((m) => `${m.figures.join(', ')}\n    ${m.what}`).join('\n')}\n`);
