@@ -1,4 +1,5 @@
 import { TOPICS } from '@millwright/contracts';
+import { Admission } from './admission.js';
 import type { LogRecord } from './record.js';
 import type { LedgerEntry } from './runtime.js';
 import { SequenceTracker, type SequenceSnapshot } from './sequence-tracker.js';
@@ -27,6 +28,8 @@ export interface InputSnapshot {
 /** What a task knows of one of its input topics. Nothing here depends on other inputs, so their interleaving doesn't matter. */
 export class Input {
   readonly topic: string;
+  /** What its records must be to be processed. */
+  readonly admission: Admission;
   /** Next offset to be applied. */
   offset = 0;
   in = 0;
@@ -50,6 +53,7 @@ export class Input {
 
   constructor(topic: string) {
     this.topic = topic;
+    this.admission = new Admission(topic);
     this.#byKey = COUNTED_BY_KEY.has(topic);
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { TOPICS, WATERMARK_SCHEMA, Watermark, deadLetterTopic, lateTopic } from '@millwright/contracts';
+import { DeadLetter, TOPICS, WATERMARK_SCHEMA, Watermark, deadLetterTopic, lateTopic } from '@millwright/contracts';
 import fc from 'fast-check';
 import { MemoryStateStore } from './memory/memory-state-store.js';
 import { PoisonRecordError, type Emission, type Processor } from './processor.js';
@@ -75,6 +75,8 @@ const toRecord = (topic: string, offset: number, { key, what, source, sequence }
   return { ...at, key: WATERMARK_KEY, value: Watermark.encode({ timeUs }).finish(), headers: { schema: WATERMARK_SCHEMA, source, sequence: 0 } };
 };
 
+const ofSchema = (record: LogRecord, schema: string): LogRecord => ({ ...record, headers: { ...record.headers, schema } });
+const lettersOf = (outputs: readonly NewRecord[]): DeadLetter[] => outputs.filter(({ topic }) => topic.endsWith('.dlq')).map(({ value }) => DeadLetter.decode(value));
 const isData = ({ headers }: NewRecord): boolean => headers.schema !== WATERMARK_SCHEMA;
 const describeRecord = ({ topic, key, value, headers }: NewRecord): unknown => [topic, key, Buffer.from(value).toString('latin1'), headers];
 /** By who derived it and where it went: what is ordered. */
@@ -159,7 +161,7 @@ describe('Task', () => {
   it('counts telemetry by source and asset, other topics by source', async () => {
     const ledgerOf = async (topic: string): Promise<unknown> => {
       const task = new Task(summing([topic]), 5);
-      await apply(task, ['a', 'b', 'a', 'b'].map((key, i) => toRecord(topic, i, { key, what: 'add', source: 'e', sequence: 1 + (i >> 1) })), topic);
+      await apply(task, ['a', 'b', 'a', 'b'].map((key, i) => toRecord(topic, i, { key, what: 'add', source: 'e', sequence: 1 + (i >> 1) })).map((each) => ofSchema(each, '')), topic);
       return task.ledger()[0];
     };
     expect(await ledgerOf(TOPICS.telemetry.name)).toMatchObject({ processed: 4, repeated: 0, missing: 0 });
@@ -214,6 +216,34 @@ describe('Task', () => {
     const broken = { ...toRecord('a.v1', 0, { key: '', what: 'watermark 1', source: 'e', sequence: 0 }), value: Buffer.from([0x08]) };
     await apply(task, [broken], 'a.v1');
     expect(task.ledger()[0]).toMatchObject({ in: 1, watermarks: 0, processed: 0, deadLettered: 1 });
+  });
+
+  it('refuses records of a schema that is not the topic\'s, and says what to do', async () => {
+    const { name: topic, schema } = TOPICS.telemetry;
+    const schemas = [schema, '', schema.replace('.v1.', '.v2.'), TOPICS.features.schema, 'unknown', 'x'.repeat(5_000)];
+    const task = new Task(summing([topic]), 5);
+    const outputs = await apply(task, schemas.map((each, i) => ofSchema(toRecord(topic, i, { key: 'a', what: 'add', source: 'e', sequence: i + 1 }), each)), topic);
+    expect(task.ledger()[0]).toMatchObject({ in: 6, processed: 2, deadLettered: 4, missing: 0 });
+    expect(lettersOf(outputs).slice(0, 3).map(({ error }) => error)).toEqual([
+      `schema: millwright.telemetry.v2.TelemetryBlock is newer than ${schema}, which this version reads: update this service, then send the record again`,
+      `schema: ${TOPICS.features.schema} is not ${schema}, which ${topic} holds: write it to the topic of its own`,
+      `schema: unknown is not ${schema}, which ${topic} holds: write it to the topic of its own`,
+    ]);
+  });
+
+  it('refuses records that would not go whole into the dead letters, whose size is bounded whatever comes', async () => {
+    const task = new Task(summing(['a.v1']), 5);
+    const large = { ...toRecord('a.v1', 0, { key: 'a', what: 'add', source: 'e', sequence: 1 }), value: Buffer.alloc(1_048_000, 'x') };
+    const outputs = await apply(task, [large, toRecord('a.v1', 1, { key: 'k'.repeat(350_000), what: 'add', source: 'e', sequence: 2 }), toRecord('a.v1', 2, { key: 'a', what: 'add', source: 'e', sequence: 3 })], 'a.v1');
+    expect(task.ledger()[0]).toMatchObject({ in: 3, processed: 1, deadLettered: 2 });
+    for (const { value, key } of outputs) expect(value.byteLength + 3 * key.length).toBeLessThan(950_000);
+    expect(lettersOf(outputs)[0]!.error).toBe('the record has 1048009 bytes and at most 900000 are taken: send smaller ones (cut here; whole at a.v1/5@0, where it has 1048000 bytes of value)');
+  });
+
+  it('keeps no state of keys that only bad records have', async () => {
+    const task = new Task(summing(['a.v1']), 5);
+    await apply(task, ['a', 'b', 'c', 'd'].map((key, i) => toRecord('a.v1', i, { key, what: key === 'b' ? 'add' : 'poison', source: 'e', sequence: i + 1 })), 'a.v1');
+    expect([...task.checkpoint().changed.keys()]).toEqual(['b']);
   });
 
   it('refuses promises in a pure run, in one sentence', () => {

@@ -1,4 +1,5 @@
-import { DEAD_LETTER_SCHEMA, DeadLetter, WATERMARK_SCHEMA, Watermark, deadLetterTopic, lateTopic } from '@millwright/contracts';
+import { DEAD_LETTER_SCHEMA, WATERMARK_SCHEMA, Watermark, deadLetterTopic, lateTopic } from '@millwright/contracts';
+import { deadLetter, deadLetterKey } from './dead-letter.js';
 import { Input, type InputSnapshot } from './input.js';
 import { PoisonRecordError, type AnyProcessor, type Context, type Emission } from './processor.js';
 import { WATERMARK_KEY, type LogRecord, type NewRecord, type RecordHeaders } from './record.js';
@@ -98,6 +99,8 @@ export class Task {
   readonly #context: TaskContext;
   #forwardedUs = -Infinity;
   #unrepeatable = false;
+  /** Key whose state the present record has begun, if it has. */
+  #begun: string | undefined;
   #current: Input;
   /** Due time of the timer that is being handled. */
   #firingUs = -Infinity;
@@ -225,11 +228,15 @@ export class Task {
     }
     const context = this.#context;
     context.begin(record.key, input);
+    this.#begun = undefined;
     let result: readonly Emission[] | Promise<readonly Emission[]>;
     try {
+      input.admission.check(record);
       const message: unknown = this.#processor.decode(record);
       result = this.#processor.onRecord(message, this.#state(record.key), context, record);
     } catch (error) {
+      // Made-up keys must not fill the memory: what was begun for this record alone goes with it.
+      if (this.#begun === record.key) this.#forget(record.key);
       slots.push({ kind: 'deadLetter', record, error });
       return;
     }
@@ -296,6 +303,7 @@ export class Task {
       state = this.#processor.initial(key);
       this.#states.set(key, state);
       this.#deleted.delete(key);
+      this.#begun = key;
     }
     this.#dirty.add(key);
     return state;
@@ -367,7 +375,7 @@ export class Task {
         outputs.push({
           topic,
           partition: this.partition,
-          key: record.key,
+          key: deadLetterKey(record),
           value: deadLetter(record, this.#processor.name, sentence(slot.error)),
           timeMs: record.timeMs,
           headers: headers(DEAD_LETTER_SCHEMA, sequence),
@@ -394,7 +402,7 @@ export class Task {
 
   #logDeadLetter({ topic, partition, offset, key }: LogRecord, error: unknown): void {
     const fields = { task: this.name, topic, partition, offset, key };
-    const message = `record ${topic}/${partition}@${offset} of ${key} goes to the dead letters: ${sentence(error)}`;
+    const message = `record ${topic}/${partition}@${offset} of ${key.slice(0, 200)} goes to the dead letters: ${sentence(error)}`;
     if (error instanceof PoisonRecordError) this.#logger?.warn(fields, message);
     else this.#logger?.error({ ...fields, err: error }, message);
   }
@@ -402,18 +410,4 @@ export class Task {
 
 function withoutOffset({ topic, partition, key, value, timeMs, headers }: LogRecord): NewRecord {
   return { topic, partition, key, value, timeMs, headers };
-}
-
-function deadLetter(record: LogRecord, processor: string, error: string): Uint8Array {
-  const { schema, source, sequence, traceparent } = record.headers;
-  return DeadLetter.encode({
-    topic: record.topic,
-    partition: record.partition,
-    offset: record.offset,
-    processor,
-    error,
-    key: Buffer.from(record.key),
-    value: record.value,
-    headers: { schema, source, sequence: `${sequence}`, ...(traceparent === undefined ? {} : { traceparent }) },
-  }).finish();
 }

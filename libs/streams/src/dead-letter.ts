@@ -1,0 +1,28 @@
+import { DeadLetter } from '@millwright/contracts';
+import type { LogRecord } from './record.js';
+
+/** What a dead letter holds of each part of its record: together they fit the log, whatever was sent. */
+const MAX_VALUE_BYTES = 900_000;
+const MAX_TEXT = 1_000;
+
+/** Key of a dead letter: that of its record, as far as it is no monster. */
+export const deadLetterKey = ({ key }: LogRecord): string => cut(key);
+
+/** A dead letter encoded: the record whole, with what was wrong. Parts beyond all measure are cut, which the error then says. */
+export function deadLetter(record: LogRecord, processor: string, error: string): Uint8Array {
+  const { topic, partition, offset, key, value } = record;
+  const { schema, source, sequence, traceparent } = record.headers;
+  const isCut = value.byteLength > MAX_VALUE_BYTES || [key, schema, source].some((text) => text.length > MAX_TEXT);
+  return DeadLetter.encode({
+    topic,
+    partition,
+    offset,
+    processor,
+    error: isCut ? `${cut(error)} (cut here; whole at ${topic}/${partition}@${offset}, where it has ${value.byteLength} bytes of value)` : cut(error),
+    key: Buffer.from(cut(key)),
+    value: value.subarray(0, MAX_VALUE_BYTES),
+    headers: { schema: cut(schema), source: cut(source), sequence: `${sequence}`, ...(traceparent === undefined ? {} : { traceparent: cut(traceparent) }) },
+  }).finish();
+}
+
+const cut = (text: string): string => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text);
