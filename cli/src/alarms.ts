@@ -1,5 +1,6 @@
-import { credentials, status, type ServiceError } from '@grpc/grpc-js';
+import { status, type ServiceError } from '@grpc/grpc-js';
 import { AlarmServiceClient, AlarmState, Priority, type Alarm, type ListAlarmsResponse, type AcknowledgeAlarmResponse } from '@millwright/contracts';
+import { channelCredentials, type ConnectionOptions } from './connection.js';
 import { UsageError } from './usage-error.js';
 
 const time = (us: number): string => new Date(us / 1000).toISOString().slice(0, 19).replace('T', ' ') + 'Z';
@@ -8,8 +9,8 @@ const row = (alarm: Alarm): string =>
   `${alarm.id}  ${Priority[alarm.priority].toLowerCase()}  ${AlarmState[alarm.state].toLowerCase().replaceAll('_', ' ')}  since ${time(alarm.raisedUs)}  ${alarm.message}`;
 
 /** `millwright alarms list`. */
-export async function listAlarms({ address, asset }: { readonly address: string; readonly asset?: string }): Promise<number> {
-  return withClient(address, async (client) => {
+export async function listAlarms({ asset, ...connection }: ConnectionOptions & { readonly asset?: string }): Promise<number> {
+  return withClient(connection, async (client) => {
     let pageToken = '';
     let any = false;
     do {
@@ -26,8 +27,8 @@ export async function listAlarms({ address, asset }: { readonly address: string;
 }
 
 /** `millwright alarms acknowledge`. */
-export async function acknowledgeAlarm({ address, id, by, comment }: { readonly address: string; readonly id: string; readonly by: string; readonly comment?: string }): Promise<number> {
-  return withClient(address, async (client) => {
+export async function acknowledgeAlarm({ id, by, comment, ...connection }: ConnectionOptions & { readonly id: string; readonly by: string; readonly comment?: string }): Promise<number> {
+  return withClient(connection, async (client) => {
     const { alarm } = await call<AcknowledgeAlarmResponse>((done) => client.acknowledgeAlarm({ alarmId: id, occurrence: 0, by, comment: comment ?? '' }, done));
     if (alarm !== undefined) process.stdout.write(`${row(alarm)}\n`);
     return 0;
@@ -37,8 +38,9 @@ export async function acknowledgeAlarm({ address, id, by, comment }: { readonly 
 /** What the person can mend, by their hand or by their question. */
 const FOR_PEOPLE: ReadonlySet<status> = new Set([status.NOT_FOUND, status.INVALID_ARGUMENT, status.FAILED_PRECONDITION, status.UNAVAILABLE]);
 
-async function withClient(address: string, use: (client: AlarmServiceClient) => Promise<number>): Promise<number> {
-  const client = new AlarmServiceClient(address, credentials.createInsecure());
+async function withClient(connection: ConnectionOptions, use: (client: AlarmServiceClient) => Promise<number>): Promise<number> {
+  const { address } = connection;
+  const client = new AlarmServiceClient(address, channelCredentials(connection));
   try {
     return await use(client);
   } catch (error) {

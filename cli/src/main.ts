@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
+import { addConnectionOptions, type ConnectionOptions } from './connection.js';
 import type { BaselineOptions, TrainOptions } from './learn.js';
-import { addRunOptions, type RunOptions } from './run-options.js';
+import { addRunOptions, wholeNumber, type RunOptions } from './run-options.js';
 
 // Commands are loaded when called: `run` should not wait for trainers, nor `train` for servers.
 const program = new Command('millwright').description('Watches a factory as it runs.').showHelpAfterError('(--help after the command says more)').exitOverride();
@@ -19,6 +20,10 @@ addRunOptions(program.command('cluster'))
   .option('--keep', 'leave everything up at the end and print the addresses', false)
   .option('--instances <n>', 'processes of each service', Number, 1)
   .action(does(async (options: RunOptions & { readonly keep: boolean; readonly instances: number }) => (await import('./cluster.js')).cluster(options)));
+
+addRunOptions(addConnectionOptions(program.command('feed'), 'ingestion'))
+  .description('play the simulated plant or a file into a line that runs elsewhere, and count what comes out of its Kafka (KAFKA_BROKERS)')
+  .action(does(async (options: RunOptions & ConnectionOptions) => (await import('./feed.js')).feed(options)));
 
 program
   .command('train')
@@ -43,22 +48,30 @@ program
   });
 
 const alarms = program.command('alarms').description('alarms of a running line');
-alarms
-  .command('list')
+addConnectionOptions(alarms.command('list'), 'alerting')
   .description('alarms that are not normal, by asset, most urgent first')
-  .requiredOption('--address <host:port>', 'gRPC address of alerting')
   .option('--asset <asset>', 'only this asset')
-  .action(does(async (options: { readonly address: string; readonly asset?: string }) => (await import('./alarms.js')).listAlarms(options)));
-alarms
-  .command('acknowledge')
+  .action(does(async (options: ConnectionOptions & { readonly asset?: string }) => (await import('./alarms.js')).listAlarms(options)));
+addConnectionOptions(alarms.command('acknowledge'), 'alerting')
   .description('say that someone has taken notice of an alarm')
   .argument('<id>', 'id of the alarm')
-  .requiredOption('--address <host:port>', 'gRPC address of alerting')
   .requiredOption('--by <name>', 'who acknowledges')
   .option('--comment <text>', 'what they say')
-  .action(async (id: string, options: { readonly address: string; readonly by: string; readonly comment?: string }) => {
+  .action(async (id: string, options: ConnectionOptions & { readonly by: string; readonly comment?: string }) => {
     process.exitCode = await (await import('./alarms.js')).acknowledgeAlarm({ id, ...options });
   });
+
+const topics = program.command('topics').description('the topics on Kafka (KAFKA_BROKERS)');
+topics
+  .command('create')
+  .description('make those that are missing, with MILLWRIGHT_PARTITIONS partitions each')
+  .option('--replication-factor <n>', "brokers that hold each partition (default: the broker's own)", wholeNumber)
+  .action(does(async (options: { readonly replicationFactor?: number }) => (await import('./topics.js')).createTopics(options)));
+topics
+  .command('list')
+  .description('the table of topics, with the settings that each has')
+  .option('--json', 'as JSON, for other means of making them', false)
+  .action(does(async (options: { readonly json: boolean }) => (await import('./topics.js')).listTopics(options)));
 
 try {
   await program.parseAsync();

@@ -31,6 +31,12 @@ function parseSpeed(text: string): number | 'max' {
   return speed;
 }
 
+/** A number of things, from 1 on. */
+export function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,4}$/.test(text)) throw new InvalidArgumentError('give a whole number from 1 on.');
+  return Number(text);
+}
+
 const UNITS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, min: 60, m: 60, h: 3600 };
 
 function parseDuration(text: string): number {

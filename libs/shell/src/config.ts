@@ -1,5 +1,7 @@
+import { accessSync, constants } from 'node:fs';
 import { hostname } from 'node:os';
 import { LOG_LEVELS } from '@millwright/observability';
+import type { Sasl, TlsFiles } from '@millwright/streams';
 import { z } from 'zod';
 
 /** Every variable of the environment that is wrong, one sentence each. Exit code 2. */
@@ -37,6 +39,7 @@ const SHELL = {
   HTTP_PORT: integer(0, 65_535, 8_080),
   LISTEN_HOST: z.string().min(1, 'give a host name or an address to listen on').default('0.0.0.0'),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `give one of ${LOG_LEVELS.join(', ')}` }).default('info'),
+  OTEL_SDK_DISABLED: z.enum(['true', 'false'], { error: 'give true or false' }).default('false'),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/, error: 'give an http:// or https:// address' }).optional(),
   OTEL_TRACES_SAMPLER_ARG: z
     .string()
@@ -45,38 +48,141 @@ const SHELL = {
     .transform(Number),
 };
 
-/** What a process on Kafka and Redis needs besides. */
-const CLUSTER = {
+/** Path of a file of this variable that can be read. */
+const file = (path: string): boolean => {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+};
+const pem = z.string().refine(file, 'give the path of a PEM file that can be read').optional();
+
+const KAFKA = {
   KAFKA_BROKERS: z
     .string({ error: 'give the brokers as host:port, separated by commas' })
     .transform((text) => text.split(',').map((broker) => broker.trim()))
     .refine((brokers) => brokers.every((broker) => BROKER.test(broker)), 'give the brokers as host:port, separated by commas'),
-  REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'give an address like redis://host:6379' }),
+  KAFKA_SECURITY_PROTOCOL: z.enum(['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'], { error: 'give one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL' }).default('PLAINTEXT'),
+  KAFKA_SASL_MECHANISM: z.enum(['plain', 'scram-sha-256', 'scram-sha-512'], { error: 'give one of plain, scram-sha-256, scram-sha-512' }).default('scram-sha-512'),
+  KAFKA_SASL_USERNAME: z.string().optional(),
+  KAFKA_SASL_PASSWORD: z.string().optional(),
+  KAFKA_TLS_CA_FILE: pem,
+  KAFKA_TLS_CERT_FILE: pem,
+  KAFKA_TLS_KEY_FILE: pem,
 };
 
-export const shellEnvironment = z.object(SHELL).transform((env) => ({
-  plantPath: env.MILLWRIGHT_PLANT,
-  /** Tells this process from others of the same service. */
-  instance: env.MILLWRIGHT_INSTANCE,
-  partitions: env.MILLWRIGHT_PARTITIONS,
-  checkpointMs: env.MILLWRIGHT_CHECKPOINT_MS,
-  /** A last poll older than this means that the process is stuck. */
-  livenessMs: env.MILLWRIGHT_LIVENESS_MS,
-  /** How long open calls may take to end at shutdown. */
-  shutdownMs: env.MILLWRIGHT_SHUTDOWN_MS,
-  host: env.LISTEN_HOST,
-  grpcPort: env.GRPC_PORT,
-  httpPort: env.HTTP_PORT,
-  logLevel: env.LOG_LEVEL,
-  otlpEndpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
-  sampleRatio: env.OTEL_TRACES_SAMPLER_ARG,
-}));
+const REDIS = {
+  REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'give an address like redis://host:6379' }),
+  REDIS_TLS_CA_FILE: pem,
+  REDIS_TLS_CERT_FILE: pem,
+  REDIS_TLS_KEY_FILE: pem,
+};
 
-export const clusterEnvironment = z.object(CLUSTER).transform((env) => ({ kafkaBrokers: env.KAFKA_BROKERS, redisUrl: env.REDIS_URL }));
+/** TLS of the gRPC server: with certificate and key it is on, with a CA clients have to show a certificate, too. */
+const GRPC_TLS = { GRPC_TLS_CERT_FILE: pem, GRPC_TLS_KEY_FILE: pem, GRPC_TLS_CA_FILE: pem };
+
+/** What is missing of a pair of variables, of which neither does anything alone. */
+const together = (names: readonly [string, string], given: string | undefined, other: string | undefined, add: (name: string, message: string) => void): void => {
+  if (given !== undefined && other === undefined) add(names[1], `${names[0]} is given, and neither works without the other`);
+  if (given === undefined && other !== undefined) add(names[0], `${names[1]} is given, and neither works without the other`);
+};
+
+const tlsFiles = (ca: string | undefined, cert: string | undefined, key: string | undefined): TlsFiles => ({
+  ...(ca === undefined ? {} : { ca }),
+  ...(cert === undefined ? {} : { cert }),
+  ...(key === undefined ? {} : { key }),
+});
+
+export const shellEnvironment = z
+  .object({ ...SHELL, ...GRPC_TLS })
+  .superRefine((env, context) => {
+    const add = issueOf(context);
+    together(['GRPC_TLS_CERT_FILE', 'GRPC_TLS_KEY_FILE'], env.GRPC_TLS_CERT_FILE, env.GRPC_TLS_KEY_FILE, add);
+    if (env.GRPC_TLS_CA_FILE !== undefined && env.GRPC_TLS_CERT_FILE === undefined) {
+      add('GRPC_TLS_CERT_FILE', 'GRPC_TLS_CA_FILE asks clients for certificates, which needs one of the server');
+    }
+  })
+  .transform((env) => ({
+    plantPath: env.MILLWRIGHT_PLANT,
+    /** Tells this process from others of the same service. */
+    instance: env.MILLWRIGHT_INSTANCE,
+    partitions: env.MILLWRIGHT_PARTITIONS,
+    checkpointMs: env.MILLWRIGHT_CHECKPOINT_MS,
+    /** A last poll older than this means that the process is stuck. */
+    livenessMs: env.MILLWRIGHT_LIVENESS_MS,
+    /** How long open calls may take to end at shutdown. */
+    shutdownMs: env.MILLWRIGHT_SHUTDOWN_MS,
+    host: env.LISTEN_HOST,
+    grpcPort: env.GRPC_PORT,
+    httpPort: env.HTTP_PORT,
+    logLevel: env.LOG_LEVEL,
+    /** No metrics and no traces. */
+    telemetryDisabled: env.OTEL_SDK_DISABLED === 'true',
+    otlpEndpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
+    sampleRatio: env.OTEL_TRACES_SAMPLER_ARG,
+    /** PEM files of the gRPC server; undefined: no TLS. */
+    grpcTls: grpcTls(env.GRPC_TLS_CERT_FILE, env.GRPC_TLS_KEY_FILE, env.GRPC_TLS_CA_FILE),
+  }));
+
+export const kafkaEnvironment = z
+  .object(KAFKA)
+  .superRefine((env, context) => {
+    const add = issueOf(context);
+    const asks = env.KAFKA_SECURITY_PROTOCOL.startsWith('SASL');
+    if (asks && env.KAFKA_SASL_USERNAME === undefined) add('KAFKA_SASL_USERNAME', `KAFKA_SECURITY_PROTOCOL is ${env.KAFKA_SECURITY_PROTOCOL}, which needs a user`);
+    if (asks && env.KAFKA_SASL_PASSWORD === undefined) add('KAFKA_SASL_PASSWORD', `KAFKA_SECURITY_PROTOCOL is ${env.KAFKA_SECURITY_PROTOCOL}, which needs a password`);
+    together(['KAFKA_TLS_CERT_FILE', 'KAFKA_TLS_KEY_FILE'], env.KAFKA_TLS_CERT_FILE, env.KAFKA_TLS_KEY_FILE, add);
+  })
+  .transform((env): KafkaConfig => {
+    const sasl = { mechanism: env.KAFKA_SASL_MECHANISM, username: env.KAFKA_SASL_USERNAME ?? '', password: env.KAFKA_SASL_PASSWORD ?? '' };
+    return {
+      brokers: env.KAFKA_BROKERS,
+      ...(env.KAFKA_SECURITY_PROTOCOL.endsWith('SSL') ? { tls: tlsFiles(env.KAFKA_TLS_CA_FILE, env.KAFKA_TLS_CERT_FILE, env.KAFKA_TLS_KEY_FILE) } : {}),
+      ...(env.KAFKA_SECURITY_PROTOCOL.startsWith('SASL') ? { sasl } : {}),
+    };
+  });
+
+export const redisEnvironment = z
+  .object(REDIS)
+  .superRefine((env, context) => together(['REDIS_TLS_CERT_FILE', 'REDIS_TLS_KEY_FILE'], env.REDIS_TLS_CERT_FILE, env.REDIS_TLS_KEY_FILE, issueOf(context)))
+  .transform((env): RedisConfig => ({
+    url: env.REDIS_URL,
+    ...(env.REDIS_URL.startsWith('rediss:') ? { tls: tlsFiles(env.REDIS_TLS_CA_FILE, env.REDIS_TLS_CERT_FILE, env.REDIS_TLS_KEY_FILE) } : {}),
+  }));
+
+/** How to reach Kafka. */
+export interface KafkaConfig {
+  readonly brokers: readonly string[];
+  readonly tls?: TlsFiles;
+  readonly sasl?: Sasl;
+}
+
+/** How to reach Redis. */
+export interface RedisConfig {
+  readonly url: string;
+  readonly tls?: TlsFiles;
+}
+
+/** PEM files of a gRPC server; with `ca`, clients have to show a certificate that it signed. */
+export interface GrpcTls {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca?: string;
+}
+
+function grpcTls(cert: string | undefined, key: string | undefined, ca: string | undefined): GrpcTls | undefined {
+  return cert === undefined || key === undefined ? undefined : { cert, key, ...(ca === undefined ? {} : { ca }) };
+}
+
+const issueOf =
+  (context: z.RefinementCtx) =>
+  (name: string, message: string): void =>
+    context.addIssue({ code: 'custom', path: [name], message });
 
 /** Settings that every service has. */
 export type ShellConfig = z.output<typeof shellEnvironment>;
-export type ClusterConfig = z.output<typeof clusterEnvironment>;
 
 /**
  * Reads settings from the environment; an empty variable counts as absent. Several parts are read together, so that

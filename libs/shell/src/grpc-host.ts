@@ -1,11 +1,11 @@
 import {
-  logVerbosity, Metadata, Server, ServerCredentials, ServerInterceptingCall, setLogVerbosity, status,
+  experimental, logVerbosity, Metadata, Server, ServerCredentials, ServerInterceptingCall, setLogVerbosity, status,
   type MethodDefinition, type ServerInterceptor, type ServiceDefinition, type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { Inject, Injectable } from '@nestjs/common';
 import { ATTRIBUTES, METRICS, parentContext, type Logger, type Telemetry } from '@millwright/observability';
 import { HealthImplementation } from 'grpc-health-check';
-import type { ShellConfig } from './config.js';
+import type { GrpcTls, ShellConfig } from './config.js';
 import { Readiness } from './readiness.js';
 import { invalidArgument, RpcError } from './rpc-error.js';
 import { CONFIG, LOGGER, TELEMETRY } from './tokens.js';
@@ -68,7 +68,7 @@ export class GrpcHost {
   /** Listens. Returns host and port. */
   async start(): Promise<string> {
     const port = await new Promise<number>((resolve, reject) => {
-      this.#server.bindAsync(`${this.config.host}:${this.config.grpcPort}`, ServerCredentials.createInsecure(), (error, bound) => {
+      this.#server.bindAsync(`${this.config.host}:${this.config.grpcPort}`, credentialsOf(this.config.grpcTls), (error, bound) => {
         if (error === null) resolve(bound);
         else reject(new Error(`gRPC can't listen on ${this.config.host}:${this.config.grpcPort} (${error.message}); set GRPC_PORT to a free port, or 0 for any`));
       });
@@ -124,6 +124,18 @@ export class GrpcHost {
     this.logger.error({ err: error, method: path }, 'a gRPC handler failed');
     return new RpcError(status.INTERNAL, `${path} failed for a reason that is not the request's; the log of the service has the cause.`);
   }
+}
+
+/** How often certificate files are read again: issuers renew them days before they run out. */
+const CERTIFICATES_MS = 60_000;
+
+/** Certificates are read again as they are renewed; connections that stand go on. */
+function credentialsOf(tls: GrpcTls | undefined): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  const files = new experimental.FileWatcherCertificateProvider({
+    certificateFile: tls.cert, privateKeyFile: tls.key, caCertificateFile: tls.ca, refreshIntervalMs: CERTIFICATES_MS,
+  });
+  return experimental.createCertificateProviderServerCredentials(files, tls.ca === undefined ? null : files, tls.ca !== undefined);
 }
 
 function tolerant(deserialize: (bytes: Buffer) => unknown): (bytes: Buffer) => unknown {

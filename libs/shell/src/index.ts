@@ -1,5 +1,5 @@
 export { isBadInput } from './bad-input.js';
-export { ConfigError, integer, readEnvironment, shellEnvironment, clusterEnvironment, type ClusterConfig, type ShellConfig } from './config.js';
+export { ConfigError, integer, readEnvironment, shellEnvironment, kafkaEnvironment, redisEnvironment, type GrpcTls, type KafkaConfig, type RedisConfig, type ShellConfig } from './config.js';
 export { callTraceparent, GrpcHost } from './grpc-host.js';
 export { bidiStreaming, clientStreaming, sent, serverStreaming, unary } from './handlers.js';
 export { HttpHost } from './http-host.js';

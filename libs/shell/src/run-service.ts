@@ -4,7 +4,7 @@ import { loadPlant } from '@millwright/plant';
 import { openKafkaLog, openRedisStore } from '@millwright/streams';
 import { z } from 'zod';
 import { isBadInput } from './bad-input.js';
-import { clusterEnvironment, readEnvironment, shellEnvironment } from './config.js';
+import { kafkaEnvironment, readEnvironment, redisEnvironment, shellEnvironment } from './config.js';
 import { startShell } from './start-shell.js';
 import { EXIT, superviseProcess } from './supervise.js';
 import type { Surroundings } from './tokens.js';
@@ -21,7 +21,9 @@ const VERSION = '0.1.0';
 
 /** Runs a service as a process of its own on Kafka and Redis, from its environment, until a signal comes: the whole of a main.ts. */
 export async function runService<S = unknown>(service: Service<S>): Promise<void> {
-  const { config, cluster, own } = orExit(() => readEnvironment({ config: shellEnvironment, cluster: clusterEnvironment, own: service.environment ?? z.unknown() }, process.env));
+  const { config, kafka, redis, own } = orExit(() =>
+    readEnvironment({ config: shellEnvironment, kafka: kafkaEnvironment, redis: redisEnvironment, own: service.environment ?? z.unknown() }, process.env),
+  );
   const plant = orExit(() => loadPlant(config.plantPath));
   const logger = createLogger({ service: service.name, level: config.logLevel });
 
@@ -41,9 +43,9 @@ export async function runService<S = unknown>(service: Service<S>): Promise<void
       ...(config.otlpEndpoint === undefined ? {} : { otlpEndpoint: config.otlpEndpoint }),
     });
     open.push(() => telemetry.shutdown());
-    const store = await openRedisStore({ url: cluster.redisUrl, logger });
+    const store = await openRedisStore({ ...redis, logger });
     open.push(() => store.close());
-    const log = await openKafkaLog({ brokers: cluster.kafkaBrokers, clientId: `millwright-${service.name}-${config.instance}`, logger });
+    const log = await openKafkaLog({ ...kafka, clientId: `millwright-${service.name}-${config.instance}`, logger });
     open.push(() => log.close());
     const surroundings: Surroundings = { config, log, store, plant, logger, telemetry };
     const shell = await startShell(surroundings, [service.module(own as S)]);

@@ -62,6 +62,8 @@ export interface Transactor {
 export interface TopicSpec {
   readonly name: string;
   readonly partitions: number;
+  /** Brokers that hold each partition; without it, as many as the broker has for its default. */
+  readonly replicationFactor?: number;
   readonly retentionMs: number;
   readonly compacted: boolean;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { credentials, status, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js';
+import { credentials, status, type ChannelCredentials, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js';
 import {
   IngestionServiceClient, ProductionServiceClient,
   type ProductionRecord, type PublishContinuouslyRequest, type PublishContinuouslyResponse, type Refusal, type SourceStep, type TelemetryBlock,
@@ -10,6 +10,8 @@ import { ByteBudget } from './byte-budget.js';
 export interface GrpcPublisherOptions {
   /** Of ingestion, host:port. */
   readonly address: string;
+  /** For TLS; plain text without it. */
+  readonly credentials?: ChannelCredentials;
   /** Stands in the `source` field of what is published, and names who advances event time. */
   readonly source: string;
   readonly logger: RuntimeLogger;
@@ -63,7 +65,7 @@ export class GrpcPublisher {
     this.#options = options;
     this.#budget = new ByteBudget(options.maxInFlightBytes ?? 8 * 1024 * 1024);
     this.#giveUpMs = options.giveUpMs ?? 60_000;
-    const channel = credentials.createInsecure();
+    const channel = options.credentials ?? credentials.createInsecure();
     this.#ingestion = new IngestionServiceClient(options.address, channel, CHANNEL);
     this.#production = new ProductionServiceClient(options.address, channel, CHANNEL);
     // Whoever waits gets it; nobody may be waiting.

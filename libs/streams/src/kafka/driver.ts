@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
-import kafkajs, { type Cluster, type ISocketFactory, type ISocketFactoryArgs, type Kafka, type LogEntry } from 'kafkajs';
+import kafkajs, { type Cluster, type ISocketFactory, type Kafka, type LogEntry, type SASLOptions } from 'kafkajs';
 import type { RuntimeLogger } from '../runtime.js';
+import { readTls, type TlsFiles } from '../tls.js';
 import { readCommittedOnly } from './aborted-records.js';
 import { rememberCoordinators } from './coordinator-cache.js';
 import { stopIdleTimer } from './idle-timer.js';
@@ -10,9 +11,20 @@ import { encodeInOnePass } from './produce-request.js';
 export interface KafkaOptions {
   /** host:port of some brokers. */
   readonly brokers: readonly string[];
+  /** Given for brokers that are reached over TLS. */
+  readonly tls?: TlsFiles;
+  /** Given for brokers that ask for a user. */
+  readonly sasl?: Sasl;
   /** Name that the broker's logs and quotas know this process by. */
   readonly clientId: string;
   readonly logger: RuntimeLogger;
+}
+
+/** Who this process is to a broker. */
+export interface Sasl {
+  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+  readonly username: string;
+  readonly password: string;
 }
 
 /** Retries for about half a minute, which a broker's restart takes less than. */
@@ -36,7 +48,12 @@ export function openDriver(options: KafkaOptions, disconnected?: () => void): Ka
     retry: PATIENT,
     logLevel: kafkajs.logLevel.ERROR,
     logCreator: () => toLogger(options.logger),
-    ...(disconnected && { socketFactory: (target: ISocketFactoryArgs) => connectSocket(target).once('close', disconnected) }),
+    // The mechanism is one of a union of types, each with the same fields.
+    ...(options.sasl && { sasl: options.sasl as SASLOptions }),
+    socketFactory: (target) => {
+      const socket = connectSocket(options.tls ? { ...target, ssl: readTls(options.tls) } : target);
+      return disconnected ? socket.once('close', disconnected) : socket;
+    },
   });
 }
 

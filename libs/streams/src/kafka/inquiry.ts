@@ -167,12 +167,15 @@ interface OffsetFetchResponse {
   }[];
 }
 
+/** Settings of a topic that are not the broker's own, by Kafka's names. */
+export const topicConfig = (spec: TopicSpec): Readonly<Record<string, string>> =>
+  spec.compacted ? { 'cleanup.policy': 'compact' } : { 'retention.ms': `${spec.retentionMs}` };
+
 function toConfig(spec: TopicSpec): ITopicConfig {
   return {
     topic: spec.name,
     numPartitions: spec.partitions,
-    configEntries: spec.compacted
-      ? [{ name: 'cleanup.policy', value: 'compact' }]
-      : [{ name: 'retention.ms', value: `${spec.retentionMs}` }],
+    ...(spec.replicationFactor === undefined ? {} : { replicationFactor: spec.replicationFactor }),
+    configEntries: Object.entries(topicConfig(spec)).map(([name, value]) => ({ name, value })),
   };
 }

@@ -2,12 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import type { RuntimeLogger } from '../runtime.js';
 import { CheckpointLostError, type Checkpoint, type CheckpointDelta, type StateStore } from '../state.js';
+import { readTls, type TlsFiles } from '../tls.js';
 import { SAVE_SCRIPT } from './save-script.js';
 
 /** How to reach a Redis. */
 export interface RedisOptions {
   /** redis://host:port, or rediss:// for TLS. */
   readonly url: string;
+  /** For rediss:// with an authority or a client certificate of its own; read when the store is opened. */
+  readonly tls?: TlsFiles;
   readonly logger: RuntimeLogger;
 }
 
@@ -44,7 +47,7 @@ class RedisStateStore implements StateStore {
    */
   readonly #marks = new Map<string, string[]>();
 
-  constructor({ url, logger }: RedisOptions) {
+  constructor({ url, tls, logger }: RedisOptions) {
     this.#url = url.replace(/\/\/[^@/]*@/, '//');
     this.#redis = new Redis(url, {
       // Nothing is to pile up in memory while Redis is away.
@@ -52,6 +55,7 @@ class RedisStateStore implements StateStore {
       maxRetriesPerRequest: 0,
       connectTimeout: CONNECT_MS,
       commandTimeout: COMMAND_MS,
+      ...(tls && { tls: readTls(tls) }),
       retryStrategy: (times) => Math.min(50 * times, MAX_RECONNECT_MS),
     });
     let isAway = false;

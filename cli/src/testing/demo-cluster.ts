@@ -1,0 +1,101 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { credentials, type ServiceError } from '@grpc/grpc-js';
+import { AlarmServiceClient, type Alarm, type ListAlarmsResponse, type SourceStep } from '@millwright/contracts';
+import { loadPlant } from '@millwright/plant';
+import { startKafka, startRedis } from '@millwright/servers';
+import { GrpcPublisher } from '@millwright/service-ingestion';
+import { createSimulator } from '@millwright/simulator';
+import { openKafkaLog, type EventLog } from '@millwright/streams';
+import { ROOT } from '../home.js';
+import { SERVICES, ServiceProcess, type ServiceName } from '../service-process.js';
+
+/** The demo plant on five services of their own, on a real Kafka and Redis of their own: for looking at what they tell of themselves. */
+export interface DemoCluster {
+  readonly log: EventLog;
+  readonly services: ReadonlyMap<ServiceName, ServiceProcess>;
+  /** Refusals of ingestion so far. */
+  readonly refusals: readonly string[];
+  /** Plays the next seconds of the simulated plant as fast as they are taken, and one block that is refused. Event time ends at the clock's. */
+  play(seconds: number): Promise<void>;
+  /** Alarms that are not normal, as soon as there are at least so many. */
+  alarms(atLeast: number): Promise<readonly Alarm[]>;
+  acknowledge(alarm: Alarm): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const PLANT = join(ROOT, 'plants', 'demo', 'plant.yaml');
+const DEADLINE_MS = 60_000;
+
+/** @param settings variables of the services' environment */
+export async function startDemoCluster(settings: Readonly<Record<string, string>> = {}): Promise<DemoCluster> {
+  const folder = mkdtempSync(join(tmpdir(), 'millwright-demo-'));
+  const logger = { info: () => undefined, warn: (_: object, message: string) => console.warn(message), error: (_: object, message: string) => console.error(message) };
+  const [kafka, redis] = await Promise.all([startKafka(), startRedis()]);
+  const servers = { brokers: kafka.brokers, redisUrl: redis.url };
+  const services = new Map(SERVICES.map((name) => [name, new ServiceProcess(name, 1, folder, PLANT, servers, false, settings)]));
+  await Promise.all([...services.values()].map((each) => each.ready()));
+  const log = openKafkaLog({ brokers: kafka.brokers, clientId: 'demo-cluster', logger });
+  const plant = loadPlant(PLANT);
+  const source = createSimulator(plant, 'simulation/demo');
+  const refusals: string[] = [];
+  const publisher = new GrpcPublisher({ address: services.get('ingestion')!.grpc, source: source.name, logger, onRefusal: ({ reason }) => refusals.push(reason) });
+  const alarmService = new AlarmServiceClient(services.get('alerting')!.grpc, credentials.createInsecure());
+  /** From the simulation's calendar to ours. */
+  let offsetUs: number | undefined;
+  return {
+    log,
+    services,
+    refusals,
+    async play(seconds) {
+      let untilUs = Infinity;
+      for (;;) {
+        const step = await source.next();
+        if (step === undefined) throw new Error('the simulation has ended');
+        offsetUs ??= Date.now() * 1000 - seconds * 1_000_000 - step.advanceToUs;
+        if (untilUs === Infinity) untilUs = step.advanceToUs + seconds * 1_000_000;
+        await publisher.publish(shifted(step, offsetUs));
+        if (step.advanceToUs < untilUs) continue;
+        const [block] = step.blocks;
+        if (block !== undefined) await publisher.publish({ blocks: [{ ...block, asset: 'no-such-asset' }], production: [], advanceToUs: step.advanceToUs + offsetUs });
+        break;
+      }
+      await publisher.flush();
+    },
+    async alarms(atLeast) {
+      const began = Date.now();
+      for (;;) {
+        const { groups } = await new Promise<ListAlarmsResponse>((resolve, reject) =>
+          alarmService.listAlarms({ asset: '', pageSize: 0, pageToken: '' }, (error: ServiceError | null, response) => (error === null ? resolve(response) : reject(error))),
+        );
+        const alarms = groups.flatMap((group) => group.alarms);
+        if (alarms.length >= atLeast) return alarms;
+        if (Date.now() - began > DEADLINE_MS) throw new Error(`${alarms.length} alarms in ${DEADLINE_MS / 1000} s, not ${atLeast}`);
+        await delay(100);
+      }
+    },
+    acknowledge: ({ id, occurrence }) =>
+      new Promise((resolve, reject) => {
+        alarmService.acknowledgeAlarm({ alarmId: id, occurrence, by: 'test', comment: '' }, (error) => (error === null ? resolve() : reject(error)));
+      }),
+    async stop() {
+      publisher.close();
+      alarmService.close();
+      await source.close();
+      await Promise.all([...services.values()].map((each) => each.stop()));
+      await log.close();
+      await Promise.all([kafka.stop(), redis.stop()]);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function shifted({ blocks, production, advanceToUs }: SourceStep, byUs: number): SourceStep {
+  return {
+    blocks: blocks.map((block) => ({ ...block, startUs: block.startUs + byUs })),
+    production: production.map((record) => ({ ...record, timeUs: record.timeUs + byUs })),
+    advanceToUs: advanceToUs + byUs,
+  };
+}
