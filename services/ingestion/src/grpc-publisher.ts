@@ -55,7 +55,7 @@ export class GrpcPublisher {
   readonly #failure = Promise.withResolvers<never>();
   #stream: Stream | undefined;
   #attempts = 0;
-  /** When ingestion was first found away since its last answer; undefined while all is well. */
+  /** When ingestion was first found away since its last answer (performance.now()); undefined while all is well. */
   #lostMs: number | undefined;
   #failed = false;
   #closed = false;
@@ -125,14 +125,14 @@ export class GrpcPublisher {
     this.#stream = undefined;
     // With nothing to send again, the next step connects.
     if (this.#closed || this.#unacknowledged.length === 0) return;
-    this.#lostMs ??= Date.now();
-    if (!TRANSIENT.has(error.code) || Date.now() - this.#lostMs > this.#giveUpMs) return this.#fail(error);
+    this.#lostMs ??= performance.now();
+    if (!TRANSIENT.has(error.code) || performance.now() - this.#lostMs > this.#giveUpMs) return this.#fail(error);
     await this.#pause(this.#attempts++, error);
     if (!this.#closed) this.#connect();
   }
 
   async #recordProduction(records: readonly ProductionRecord[]): Promise<void> {
-    const started = Date.now();
+    const started = performance.now();
     for (let attempt = 0; ; attempt++) {
       try {
         await new Promise<void>((resolve, reject) => {
@@ -142,7 +142,7 @@ export class GrpcPublisher {
         });
         return;
       } catch (error) {
-        if (!TRANSIENT.has((error as ServiceError).code) || Date.now() - started > this.#giveUpMs) throw error;
+        if (!TRANSIENT.has((error as ServiceError).code) || performance.now() - started > this.#giveUpMs) throw error;
         await this.#pause(attempt, error as ServiceError);
       }
     }

@@ -15,12 +15,12 @@ interface ActiveSource {
 
 /**
  * Event time up to which nothing more is expected: the least over the sources that are heard of. When all are idle,
- * time goes on with the wall clock from where the furthest of them was, so that windows still close and silence is
+ * time goes on with the clock from where the furthest of them was, so that windows still close and silence is
  * noticed. Never decreases. Pure: the clock is an argument.
  */
 export class WatermarkTracker {
   readonly #active = new Map<string, ActiveSource>();
-  /** Of sources gone idle: the greatest difference between event time and wall clock, microseconds. */
+  /** Of sources gone idle: the greatest difference between event time and the clock, microseconds. */
   #idleOffsetUs = -Infinity;
   #watermarkUs = -Infinity;
 
@@ -47,7 +47,7 @@ export class WatermarkTracker {
     return this.#active.size;
   }
 
-  /** The watermark at wall-clock time `nowMs`, microseconds of event time; -Infinity before anything was heard. */
+  /** The watermark when the clock (one that is never set) shows `nowMs`, microseconds of event time; -Infinity before anything was heard. */
   at(nowMs: number): number {
     let least = Infinity;
     for (const [source, { timeUs, heardMs }] of this.#active) {

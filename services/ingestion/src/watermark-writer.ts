@@ -9,6 +9,7 @@ export interface WatermarkWriterOptions {
   /** Who writes; unique among writers. */
   readonly source: string;
   readonly tracker: WatermarkTracker;
+  /** Milliseconds of a clock that only ever goes forward, as time does. */
   readonly now: () => number;
   readonly logger: RuntimeLogger;
 }
