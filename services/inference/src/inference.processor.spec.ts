@@ -116,6 +116,38 @@ describe('inference processor', () => {
   });
 });
 
+it('refuses vectors that are not what their record or the plant file says', () => {
+  const processor = createInferenceProcessor(plant, models);
+  const refused = (message: FeatureVector, key = message.asset): string => {
+    try {
+      processor.decode({ ...recordOf(message), key });
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return 'taken';
+  };
+  expect(refused(speed(0, 1))).toBe('taken');
+  expect(refused(speed(0, 1), 'P2')).toBe('asset: the vector is of "P1" but its record has the key "P2"; write vectors under the id of their asset');
+  expect(refused(speed(0, 1, { asset: 'P9' }))).toMatch(/^asset: "P9" is not in the plant file of toy; /);
+  expect(refused(speed(0, 1, { kind: 'fan' }))).toBe('kind: P1 is a pump and not a "fan"; run the features and inference services on the same plant file');
+  expect(refused(speed(0, 1, { windowEndUs: 5e6 }))).toBe('features of P1: the window has 5000000 us, and those of pump have 10000000; run the features and inference services on the same plant file');
+});
+
+it('forgets the history of other windows and of models that are gone', async () => {
+  const before = createInferenceProcessor(plant, models);
+  const state = before.initial('P1');
+  for (const message of [speed(0, 1), speed(1, 2), speed(2, 6)]) await before.onRecord(message, state, contextOf('P1'), recordOf(message));
+  const kind = { ...KIND, window: { ...KIND.window, lengthUs: 20e6 } };
+  const changed = { ...plant, kinds: new Map([[kind.name, kind]]), assets: new Map([...plant.assets].map(([id, asset]) => [id, { ...asset, kind }])) };
+  const after = createInferenceProcessor(changed, models);
+  const kept = after.codec.decode(before.codec.encode(state), after.stateVersion);
+  const next = speed(3, 7, { windowStartUs: 30e6, windowEndUs: 50e6 });
+  const record = recordOf(next);
+  const published = (await after.onRecord(after.decode(record), kept, contextOf('P1'), record)).map(({ value }) => InferenceResult.decode(value).model);
+  expect(published).toEqual(['toy-diagnosis']);
+  expect([...kept.values()].map(({ windows }) => windows.length)).toEqual([1, 1, 1]);
+});
+
 describe('models and plant that do not fit', () => {
   const start = (change: (model: ModelPackage) => ModelPackage, kind = KIND): (() => unknown) => {
     const packages = models.packages.map((each) => (each.manifest.name === 'toy-diagnosis' ? change(each) : each));

@@ -1,7 +1,7 @@
 import { FeatureVector, InferenceResult, TOPICS, unpackFloat64 } from '@millwright/contracts';
 import type { InferenceScheduler, ModelPackage } from '@millwright/models';
-import type { Plant } from '@millwright/plant';
-import { PoisonRecordError, type Emission, type Processor } from '@millwright/streams';
+import { suggestion, type Plant } from '@millwright/plant';
+import { PoisonRecordError, type Emission, type LogRecord, type Processor } from '@millwright/streams';
 import { inputOf, remember } from './history.js';
 import { benches, type Bench, type Judge } from './judge.js';
 import { judgement } from './result.js';
@@ -38,7 +38,7 @@ export function createInferenceProcessor(plant: Plant, { packages, scheduler }: 
     outputs: [TOPICS.inferences.name],
     stateVersion: STATE_VERSION,
     codec: stateCodec,
-    decode: (record) => FeatureVector.decode(record.value),
+    decode: (record) => readVector(record, plant),
     initial: () => new Map(),
     onRecord(vector, state) {
       const bench = byKind.get(vector.kind);
@@ -48,6 +48,7 @@ export function createInferenceProcessor(plant: Plant, { packages, scheduler }: 
         state.clear();
         return [];
       }
+      for (const id of state.keys()) if (!bench.judges.some((each) => each.id === id)) state.delete(id);
       const judgements: Promise<Emission>[] = [];
       for (const each of bench.judges) {
         let history = state.get(each.id);
@@ -59,6 +60,24 @@ export function createInferenceProcessor(plant: Plant, { packages, scheduler }: 
       return Promise.all(judgements);
     },
   };
+}
+
+/**
+ * The vector of a record, checked as far as judgements depend on it.
+ * @throws PoisonRecordError naming the field that is wrong
+ */
+function readVector({ value, key }: LogRecord, plant: Plant): FeatureVector {
+  const vector = FeatureVector.decode(value);
+  const { asset: id, windowStartUs, windowEndUs } = vector;
+  if (id !== key) throw new PoisonRecordError(`asset: the vector is of "${id}" but its record has the key "${key}"; write vectors under the id of their asset`);
+  const asset = plant.assets.get(id);
+  if (asset === undefined) throw new PoisonRecordError(`asset: "${id}" is not in the plant file of ${plant.name}; ${suggestion(id, plant.assets.keys())}`);
+  const { name, window } = asset.kind;
+  if (vector.kind !== name) throw new PoisonRecordError(`kind: ${id} is a ${name} and not a "${vector.kind}"; run the features and inference services on the same plant file`);
+  if (windowEndUs - windowStartUs !== window.lengthUs) {
+    throw new PoisonRecordError(`features of ${id}: the window has ${windowEndUs - windowStartUs} us, and those of ${name} have ${window.lengthUs}; run the features and inference services on the same plant file`);
+  }
+  return vector;
 }
 
 /** @throws PoisonRecordError where the vector has another layout than this plant file gives its kind. */

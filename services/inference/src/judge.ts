@@ -6,7 +6,7 @@ import { join } from 'node:path';
 /** One model as it judges one asset kind. */
 export interface Judge {
   readonly model: ModelPackage;
-  /** Name and version: whose history it is. */
+  /** Whose history it is: model, and windows that it was trained to see. Another model, or other windows, begin with none. */
   readonly id: string;
   /** Where the model's features are in the kind's feature vectors. */
   readonly columns: Int32Array;
@@ -64,10 +64,10 @@ function judge(kind: AssetKind, names: readonly string[], model: ModelPackage): 
     }
     return column;
   });
-  const { graceUs, hopUs } = kind.window;
+  const { lengthUs, graceUs, hopUs } = kind.window;
   return {
     model,
-    id: `${manifest.name}@${manifest.version}`,
+    id: `${manifest.name}@${manifest.version} ${manifest.sha256.slice(0, 12)} ${lengthUs}/${hopUs}`,
     columns: Int32Array.from(columns),
     signalsOf: manifest.input.features.map((feature) => feature.slice(0, feature.indexOf('.')).split('~')),
     keep: manifest.input.history + Math.ceil(graceUs / hopUs) + 1,

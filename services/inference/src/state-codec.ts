@@ -3,7 +3,7 @@ import type { History, HistoryWindow } from './history.js';
 
 export const STATE_VERSION = 1;
 
-/** State of an asset: the history of each model, by name and version. Another version starts with an empty one. */
+/** State of an asset: the history of each model, by the id of its judge. */
 export type InferenceState = Map<string, History>;
 
 interface Header {

@@ -26,7 +26,7 @@ const NO_LIMITS = { center: NaN, lower: NaN, upper: NaN };
 
 /** Takes a value into a chart of the asset; returns what the point that it completes, if it does, shows. */
 export function judgeValue(asset: Asset, spec: ChartSpec, state: QualityState, value: number, timeUs: number): Finding[] {
-  const track = trackOf(state, spec);
+  const track = trackOf(state, asset.kind, spec);
   const point = addValue(spec, track.state, value);
   if (point === undefined) return [];
   keep(track.points, { timeUs, value: point.location, squares: point.squares, rules: point.rules });

@@ -41,7 +41,7 @@ const NO_CAPABILITY = { cp: NaN, cpk: NaN, pp: NaN, ppk: NaN };
 
 function controlChart(asset: Asset, spec: ChartSpec, state: QualityState): Chart {
   const stored = state.charts.get(spec.name);
-  const track = stored?.fingerprint === fingerprintOf(spec) ? stored : undefined;
+  const track = stored?.fingerprint === fingerprintOf(asset.kind, spec) ? stored : undefined;
   const limits = track?.state.limits;
   const { cp, cpk, pp, ppk } = track && limits ? capabilityNow(track, spec, limits) : NO_CAPABILITY;
   return {

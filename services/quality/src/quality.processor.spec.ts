@@ -8,8 +8,7 @@ import fc from 'fast-check';
 import { createQualityProcessor } from './quality.processor.js';
 import { STATE_VERSION } from './state-codec.js';
 
-const plant = parsePlant(
-  `
+const PLANT = `
 name: test
 enterprise: Test
 sites:
@@ -31,9 +30,8 @@ kinds:
     charts:
       temperature: { type: i-mr, feature: temperature.mean, baseline: 5, rules: [1, 2] }
       diameter: { type: xbar-r, characteristic: diameter, subgroup: 2, baseline: 3, rules: [1], spec: { lower: 4, upper: 16, minimumCpk: 1 } }
-`,
-  '/plants/test/plant.yaml',
-);
+`;
+const plant = parsePlant(PLANT, '/plants/test/plant.yaml');
 const kind = plant.kinds.get('unit')!;
 const { layout, names } = new FeatureExtractor(kind);
 const NAMES = ['temperature.mean', 'pressure.mean', 'flow.mean'];
@@ -61,6 +59,12 @@ function window({ end, temperature = 50, pressure = 100, flow = 20, revision = 0
   values[names.indexOf('temperature.missing_ratio')] = missing;
   const vector = FeatureVector.fromPartial({ asset: 'U-1', kind: 'unit', windowStartUs: (end - 10) * 1e6, windowEndUs: end * 1e6, revision, layout, values: packFloat64(values), silentSignals: [...silent] });
   return record(TOPICS.features.name, TOPICS.features.schema, FeatureVector.encode(vector).finish(), end);
+}
+
+/** Of a plant whose windows are twice as long. */
+function longWindow(end: number): LogRecord {
+  const vector = FeatureVector.decode(window({ end }).value);
+  return record(TOPICS.features.name, TOPICS.features.schema, FeatureVector.encode({ ...vector, windowStartUs: (end - 20) * 1e6 }).finish(), end);
 }
 
 function inspection(at: number, value: number, characteristic = 'diameter'): LogRecord {
@@ -176,13 +180,43 @@ describe('quality processor', () => {
   });
 
   it('refuses what it can never judge, in one sentence', () => {
-    const unknown = { ...inspection(1, 10), key: 'U-9' };
+    const unknown = record(TOPICS.production.name, TOPICS.production.schema, ProductionRecord.encode(ProductionRecord.fromPartial({ asset: 'U-9' })).finish(), 1, 'U-9');
     expect(() => processor.onRecord(processor.decode(unknown), processor.initial('U-9'), contextOf(unknown), unknown)).toThrow(new PoisonRecordError('asset: U-9 is not in the plant file of test: add it there, or send it to the plant that has it'));
+    expect(() => processor.decode({ ...inspection(1, 10), key: 'U-9' })).toThrow(new PoisonRecordError('asset: "U-1" stands in a record with key "U-9": the writer must use the asset as the key'));
+    expect(() => run([longWindow(10)])).toThrow('window: 20000000 us is not the 10000000 us of kind unit: run features and quality on the same plant file');
     const foreign = record(TOPICS.features.name, TOPICS.features.schema, FeatureVector.encode(FeatureVector.fromPartial({ asset: 'U-1', layout: 'other', values: new Uint8Array(16) })).finish(), 1);
     expect(() => run([foreign])).toThrow('layout: other with 2 values is not');
     expect(() => createQualityProcessor(plant, new Map())).toThrow('kind unit: there is no baseline normal: make it with `millwright quality baseline`');
     expect(() => createQualityProcessor(plant, new Map([['normal', { ...baseline, features: ['x.mean', 'y.mean', 'z.mean'] }]]))).toThrow('x.mean is not among its features');
     expect(() => processor.codec.decode(new Uint8Array(8), STATE_VERSION + 1)).toThrow('quality state: version 2 is not 1');
+  });
+
+  it('starts a chart of a feature anew when its windows change, for its limits came of others', () => {
+    const state = processor.initial('U-1');
+    for (let i = 1; i <= 8; i++) processor.onRecord(processor.decode(window({ end: 10 * i, temperature: 50 + (i % 3) })), state, contextOf(window({ end: 10 * i })), window({ end: 10 * i }));
+    expect(state.charts.get('temperature')!.points).toHaveLength(8);
+    const changed = parsePlant(PLANT.replace('length: 10s', 'length: 20s'), '/plants/test/plant.yaml');
+    const after = createQualityProcessor(changed, new Map([['normal', baseline]]));
+    const kept = after.codec.decode(processor.codec.encode(state), STATE_VERSION);
+    after.onRecord(after.decode(longWindow(90)), kept, contextOf(longWindow(90)), longWindow(90));
+    expect(kept.charts.get('temperature')!.points).toHaveLength(1);
+    expect(kept.charts.get('temperature')!.state.limits).toBeUndefined();
+  });
+
+  it('refuses a state whose bytes are damaged, whatever they say of lengths', () => {
+    const state = processor.initial('U-1');
+    for (let i = 1; i <= 8; i++) processor.onRecord(processor.decode(window({ end: 10 * i })), state, contextOf(window({ end: 10 * i })), window({ end: 10 * i }));
+    const bytes = processor.codec.encode(state);
+    expect(() => processor.codec.decode(bytes.subarray(0, bytes.length - 8), STATE_VERSION)).toThrow('quality state: it ends too early');
+    for (let at = bytes.length - 8; at > 200; at -= 8) {
+      const damaged = bytes.slice();
+      new DataView(damaged.buffer).setFloat64(at, 4e9, true);
+      try {
+        processor.codec.decode(damaged, STATE_VERSION);
+      } catch (error) {
+        expect((error as Error).message).toMatch(/^quality state: /);
+      }
+    }
   });
 
   it('says and remembers the same however the two topics are interleaved', () => {

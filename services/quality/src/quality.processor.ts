@@ -86,7 +86,10 @@ function monitorOf(kind: AssetKind, layout: Layout, baselines: ReadonlyMap<strin
 }
 
 function decode(record: LogRecord): QualityInput {
-  return record.topic === TOPICS.features.name ? { features: FeatureVector.decode(record.value) } : { production: ProductionRecord.decode(record.value) };
+  const input = record.topic === TOPICS.features.name ? { features: FeatureVector.decode(record.value) } : { production: ProductionRecord.decode(record.value) };
+  const { asset } = 'features' in input ? input.features : input.production;
+  if (asset !== record.key) throw new PoisonRecordError(`asset: "${asset}" stands in a record with key "${record.key}": the writer must use the asset as the key`);
+  return input;
 }
 
 function judgeFeatures(judge: KindJudge, asset: Asset, state: QualityState, vector: FeatureVector): Finding[] {
@@ -98,6 +101,10 @@ function judgeFeatures(judge: KindJudge, asset: Asset, state: QualityState, vect
     );
   }
   const timeUs = vector.windowEndUs;
+  const { lengthUs } = asset.kind.window;
+  if (timeUs - vector.windowStartUs !== lengthUs) {
+    throw new PoisonRecordError(`window: ${timeUs - vector.windowStartUs} us is not the ${lengthUs} us of kind ${asset.kind.name}: run features and quality on the same plant file`);
+  }
   const findings: Finding[] = [];
   if (vector.revision === 0) {
     const selected = judge.chartFeatures.select(values);

@@ -46,11 +46,15 @@ class Numbers {
   constructor(private readonly values: Float64Array) {}
 
   next(): number {
-    return this.values[this.position++]!;
+    const value = this.values[this.position++];
+    if (value === undefined) throw new Error('quality state: it ends too early');
+    return value;
   }
 
   list<T>(read: () => T): T[] {
-    return Array.from({ length: this.next() }, read);
+    const length = this.next();
+    if (!(Number.isInteger(length) && length >= 0 && length <= this.values.length)) throw new Error(`quality state: a list of ${length} does not fit in it`);
+    return Array.from({ length }, read);
   }
 }
 

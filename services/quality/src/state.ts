@@ -1,6 +1,7 @@
 import type { Capability, ControlChartState, ControlLimits, Specification } from '@millwright/quality';
 import { capability, newControlChart } from '@millwright/quality';
-import type { ChartSpec } from '@millwright/plant';
+import type { AssetKind, ChartSpec } from '@millwright/plant';
+import { signalsOf } from './feature-selection.js';
 
 /** Points kept of each chart for the read side, and for capability. */
 export const POINTS_KEPT = 100;
@@ -49,8 +50,8 @@ export function initialState(): QualityState {
 }
 
 /** The track of a chart; a new one where there is none yet or where the plant file now asks for another chart by this name. */
-export function trackOf(state: QualityState, spec: ChartSpec): ChartTrack {
-  const fingerprint = fingerprintOf(spec);
+export function trackOf(state: QualityState, kind: AssetKind, spec: ChartSpec): ChartTrack {
+  const fingerprint = fingerprintOf(kind, spec);
   let track = state.charts.get(spec.name);
   if (track?.fingerprint !== fingerprint) {
     // A condition that held is ended by the next point, whatever the chart that raised it was.
@@ -60,9 +61,17 @@ export function trackOf(state: QualityState, spec: ChartSpec): ChartTrack {
   return track;
 }
 
-export function fingerprintOf(spec: ChartSpec): string {
-  const source = 'feature' in spec.source ? `feature ${spec.source.feature}` : `characteristic ${spec.source.characteristic}`;
-  return `${spec.type}, ${spec.subgroup} x ${spec.baseline} of ${source}`;
+/** All that decides what a chart's values mean: limits from values of other windows, or in another unit, would judge wrongly. */
+export function fingerprintOf(kind: AssetKind, spec: ChartSpec): string {
+  return `${spec.type}, ${spec.subgroup} x ${spec.baseline} of ${'feature' in spec.source ? featureSource(kind, spec.source.feature) : `characteristic ${spec.source.characteristic}`}`;
+}
+
+function featureSource({ signals, window: { lengthUs, hopUs } }: AssetKind, feature: string): string {
+  const of = signalsOf(feature).map((name) => {
+    const signal = signals.find((each) => each.name === name);
+    return `${name} in ${signal?.unit} at ${signal?.rateHz} Hz`;
+  });
+  return `feature ${feature}, ${of.join(' and ')}, windows of ${lengthUs} us every ${hopUs} us`;
 }
 
 export function keep<P>(points: P[], point: P): void {
