@@ -20,14 +20,17 @@ for (const list of [attributes, metrics, spans]) {
   }
 }
 
+const SUFFIXES_OF_UNITS = { s: '_seconds', By: '_bytes' };
+
 const quoted = (text) => `'${String(text).replaceAll("'", "\\'")}'`;
 
 function code() {
-  const lines = ['// Made from telemetry.yaml by `npm run telemetry`. Do not edit.', '', '/** Every metric, by its name in code. */', 'export const METRICS = {'];
-  for (const { name, constant, kind, unit, description, boundaries } of metrics) {
+  const lines = ['// Made from telemetry.yaml by `npm run telemetry`. Do not edit.', '', '/** Every metric, by its name in code; `prometheus` is its name at /metrics, without the suffixes of a histogram. */', 'export const METRICS = {'];
+  for (const metric of metrics) {
+    const { name, constant, kind, unit, description, boundaries } = metric;
     lines.push(`  /** ${description}. */`);
     const bounds = boundaries === undefined ? '' : `, boundaries: [${boundaries.join(', ')}]`;
-    lines.push(`  ${constant}: { name: ${quoted(name)}, kind: ${quoted(kind)}, unit: ${quoted(unit)}, description: ${quoted(description)}${bounds} },`);
+    lines.push(`  ${constant}: { name: ${quoted(name)}, prometheus: ${quoted(prometheusName(metric))}, kind: ${quoted(kind)}, unit: ${quoted(unit)}, description: ${quoted(description)}${bounds} },`);
   }
   lines.push('} as const;', '', '/** Attributes of metrics and spans, by their names in code. */', 'export const ATTRIBUTES = {');
   for (const { name, constant, description } of attributes) lines.push(`  /** ${description}. */`, `  ${constant}: ${quoted(name)},`);
@@ -35,11 +38,9 @@ function code() {
   return lines.join('\n');
 }
 
-const SUFFIXES = { s: '_seconds', By: '_bytes' };
-
 /** OpenTelemetry's compatibility rules for Prometheus; libs/observability/src/open-metrics.ts does the same to what it serves. */
 function prometheusName({ name, kind, unit }) {
-  return name.replaceAll('.', '_') + (SUFFIXES[unit] ?? (unit === '1' && kind === 'gauge' ? '_ratio' : '')) + (kind === 'counter' ? '_total' : '');
+  return name.replaceAll('.', '_') + (SUFFIXES_OF_UNITS[unit] ?? (unit === '1' && kind === 'gauge' ? '_ratio' : '')) + (kind === 'counter' ? '_total' : '');
 }
 
 const by = (services) => (services === 'every' ? 'every service' : services.join(', '));

@@ -20,6 +20,17 @@ export interface SchedulerOptions {
   readonly capacity?: number;
   /** Longest time that rows wait for others to share their batch with while all workers are busy; default 2 ms. Where a worker is idle they don't wait. */
   readonly maxDelayMs?: number;
+  /** Told of each call of the engine that succeeded; must not throw. */
+  readonly onRun?: (run: ScheduledRun) => void;
+}
+
+/** A call of the engine. */
+export interface ScheduledRun {
+  readonly model: ModelPackage;
+  /** Rows that were asked for, without those that fill the last batch up. */
+  readonly rows: number;
+  /** Time on the device. */
+  readonly milliseconds: number;
 }
 
 /** The queue is full: try again later, with less at a time (gRPC RESOURCE_EXHAUSTED). */
@@ -102,6 +113,7 @@ export class InferenceScheduler {
   readonly #engine: InferenceEngine;
   readonly #capacity: number;
   readonly #maxDelayMs: number;
+  readonly #onRun: ((run: ScheduledRun) => void) | undefined;
   readonly #lanes: Map<ModelPackage, Lane>;
   #order = 0;
   #waiting = 0;
@@ -113,6 +125,7 @@ export class InferenceScheduler {
     this.#engine = engine;
     this.#capacity = options.capacity ?? 8192;
     this.#maxDelayMs = options.maxDelayMs ?? 2;
+    this.#onRun = options.onRun;
     this.#lanes = new Map(engine.packages.map((model) => [model, { model, alarm: new Fifo(), analytics: new Fifo(), rows: 0, batchesAJob: 1 }]));
   }
 
@@ -252,6 +265,7 @@ export class InferenceScheduler {
       })
       .then(
         ({ outputs, milliseconds }) => {
+          this.#onRun?.({ model, rows: used, milliseconds });
           lane.batchesAJob = Math.max(1, Math.min(this.#engine.mostBatches(model), Math.round((JOB_MS * batches) / milliseconds)));
           deliver(model, segments, outputs);
         },

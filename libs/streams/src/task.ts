@@ -364,7 +364,7 @@ export class Task {
         lateReasons.set(slot.reason, (lateReasons.get(slot.reason) ?? 0) + 1);
         outputs.push({ ...withoutOffset(slot.record), topic: lateTopic(input.topic) });
       } else if (slot.kind === 'watermark') {
-        if (live) outputs.push(...this.#watermarks(slot.timeUs));
+        if (live) outputs.push(...this.#watermarks(slot.timeUs, traceparent));
       } else {
         const record = slot.kind === 'deadLetter' ? slot.record : (slot.of as LogRecord);
         input.deadLettered++;
@@ -388,15 +388,17 @@ export class Task {
     return outputs;
   }
 
-  #watermarks(timeUs: number): NewRecord[] {
+  /** They carry the trace on, since alarms with a delay are raised by time. */
+  #watermarks(timeUs: number, traceparent: string | undefined): NewRecord[] {
     const value = Watermark.encode({ timeUs }).finish();
+    const headers = { schema: WATERMARK_SCHEMA, source: this.name, sequence: 0, ...(traceparent === undefined ? {} : { traceparent }) };
     return this.#processor.outputs.map((topic) => ({
       topic,
       partition: this.partition,
       key: WATERMARK_KEY,
       value,
       timeMs: Math.floor(timeUs / 1_000),
-      headers: { schema: WATERMARK_SCHEMA, source: this.name, sequence: 0 },
+      headers,
     }));
   }
 

@@ -1,13 +1,16 @@
-import { AlarmServiceService } from '@millwright/contracts';
-import type { Logger } from '@millwright/observability';
+import { AlarmServiceService, TOPICS } from '@millwright/contracts';
+import type { Logger, Telemetry } from '@millwright/observability';
 import type { Plant } from '@millwright/plant';
-import { CONFIG, EVENT_LOG, GrpcHost, LOGGER, PLANT, ProcessorHost, type ShellConfig } from '@millwright/shell';
+import { CONFIG, EVENT_LOG, GrpcHost, LOGGER, PLANT, ProcessorHost, TELEMETRY, type ShellConfig } from '@millwright/shell';
 import type { EventLog } from '@millwright/streams';
 import { Inject, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { AlarmController } from './alarm.controller.js';
+import { alarmMeter, observeAlarms } from './alarm-meter.js';
 import { AlarmView } from './alarm-view.js';
 import { createAlertingProcessor } from './alerting.processor.js';
 import { CommandWriter } from './command-writer.js';
+
+const nowUs = (): number => Date.now() * 1000;
 
 @Module({})
 export class AlertingModule implements OnModuleInit, OnApplicationShutdown {
@@ -19,6 +22,7 @@ export class AlertingModule implements OnModuleInit, OnApplicationShutdown {
     @Inject(CONFIG) private readonly config: ShellConfig,
     @Inject(ProcessorHost) private readonly processors: ProcessorHost,
     @Inject(GrpcHost) private readonly grpc: GrpcHost,
+    @Inject(TELEMETRY) private readonly telemetry: Telemetry,
     @Inject(LOGGER) logger: Logger,
   ) {
     this.#view = new AlarmView(log, plant, logger);
@@ -26,9 +30,17 @@ export class AlertingModule implements OnModuleInit, OnApplicationShutdown {
 
   async onModuleInit(): Promise<void> {
     await this.#view.start();
-    this.processors.add(createAlertingProcessor(this.plant));
+    const processor = createAlertingProcessor(this.plant);
+    this.processors.add(processor, alarmMeter(this.telemetry));
+    observeAlarms(this.telemetry, {
+      plant: this.plant,
+      open: () => this.#view.open(),
+      assignment: () => this.processors.status().find(({ processor: name }) => name === processor.name)?.assignment ?? [],
+      partitions: await this.log.partitions(TOPICS.alarms.name),
+      nowUs,
+    });
     const commands = new CommandWriter(this.log, this.config.instance);
-    const controller = new AlarmController({ plant: this.plant, view: this.#view, commands, nowUs: () => Date.now() * 1000, closing: this.grpc.closing });
+    const controller = new AlarmController({ plant: this.plant, view: this.#view, commands, nowUs, closing: this.grpc.closing });
     this.grpc.add(AlarmServiceService, controller);
   }
 

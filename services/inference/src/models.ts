@@ -1,4 +1,4 @@
-import { InferenceScheduler, loadPackage, startOnnxEngine, type EngineLogger, type InferenceEngine, type ModelPackage } from '@millwright/models';
+import { InferenceScheduler, loadPackage, startOnnxEngine, type EngineLogger, type InferenceEngine, type ModelPackage, type ScheduledRun } from '@millwright/models';
 import type { Plant } from '@millwright/plant';
 import { packageDirectory } from './judge.js';
 import type { InferenceModels } from './inference.processor.js';
@@ -19,12 +19,13 @@ export interface RunningModels extends InferenceModels {
 
 /**
  * Loads the packages that the plant's kinds name, from models/ beside the plant file, and starts the engine.
+ * @param onRun told of each call of the engine
  * @throws ModelPackageError, EngineStartError
  */
-export async function startModels(plant: Plant, settings: InferenceSettings, logger: EngineLogger): Promise<RunningModels> {
+export async function startModels(plant: Plant, settings: InferenceSettings, logger: EngineLogger, onRun?: (run: ScheduledRun) => void): Promise<RunningModels> {
   const packages = await loadModels(plant);
   const engine = await startOnnxEngine({ packages, logger, ...settings });
-  return { packages, engine, scheduler: new InferenceScheduler(engine), close: () => engine.close() };
+  return { packages, engine, scheduler: new InferenceScheduler(engine, onRun === undefined ? {} : { onRun }), close: () => engine.close() };
 }
 
 function loadModels(plant: Plant): Promise<ModelPackage[]> {
