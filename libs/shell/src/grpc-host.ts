@@ -26,7 +26,8 @@ interface HandlerCall {
 /** Largest message taken: a block may be 512 KiB, and a request may hold several. */
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 const HEALTH_MS = 2_000;
-const RPC_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** OpenTelemetry's SpanKind. */
+const SERVER_SPAN = 1;
 
 // grpc-js writes plain lines to standard error; what it has to say reaches us as errors and statuses, too.
 setLogVerbosity(logVerbosity.NONE);
@@ -165,30 +166,31 @@ const refusingMalformed: ServerInterceptor = (_method, call) => {
   return intercepting;
 };
 
-/** Duration by method and status, and a server span whose parent is the client's trace context. */
-function measured({ meter, tracer, tracing }: Telemetry): ServerInterceptor {
-  const duration = meter.createHistogram(METRICS.rpcDuration, {
-    unit: 's',
-    description: 'Duration of gRPC calls',
-    advice: { explicitBucketBoundaries: RPC_SECONDS },
-  });
+/** Duration by method and status, open calls, and a server span whose parent is the client's trace context. */
+function measured(telemetry: Telemetry): ServerInterceptor {
+  const { tracer, tracing } = telemetry;
+  const duration = telemetry.histogram(METRICS.rpcDuration);
+  const active = telemetry.upDownCounter(METRICS.rpcActive);
   return (method, call) => {
     const started = performance.now();
     const name = method.path.slice(1);
+    const of = { [ATTRIBUTES.rpcSystem]: 'grpc', [ATTRIBUTES.rpcMethod]: name };
     let span: ReturnType<typeof tracer.startSpan> | undefined;
     let over = false;
+    active.add(1, of);
     const end = (code: status) => {
       if (over) return;
       over = true;
-      const attributes = { [ATTRIBUTES.rpcSystem]: 'grpc', [ATTRIBUTES.rpcMethod]: name, [ATTRIBUTES.rpcStatus]: status[code] };
-      duration.record((performance.now() - started) / 1000, attributes);
+      active.add(-1, of);
+      const attributes = { ...of, [ATTRIBUTES.rpcStatus]: status[code] };
+      duration.record((performance.now() - started) / 1000, attributes, span?.spanContext());
       span?.setAttributes(attributes).end();
     };
     return new ServerInterceptingCall(call, {
       start: (next) =>
         next({
           onReceiveMetadata: (metadata, receive) => {
-            if (tracing) span = tracer.startSpan(name, { kind: 1 }, parentContext(callTraceparent(metadata)));
+            if (tracing) span = tracer.startSpan(name, { kind: SERVER_SPAN }, parentContext(callTraceparent(metadata)));
             receive(metadata);
           },
           onCancel: () => end(status.CANCELLED),

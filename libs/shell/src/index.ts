@@ -3,7 +3,8 @@ export { ConfigError, integer, readEnvironment, shellEnvironment, kafkaEnvironme
 export { callTraceparent, GrpcHost } from './grpc-host.js';
 export { bidiStreaming, clientStreaming, sent, serverStreaming, unary } from './handlers.js';
 export { HttpHost } from './http-host.js';
-export { ProcessorHost } from './processor-host.js';
+export { openTelemetry } from './open-telemetry.js';
+export { ProcessorHost, type CommitListener } from './processor-host.js';
 export { Readiness, type Check, type CheckResult } from './readiness.js';
 export { failedPrecondition, invalidArgument, notFound, resourceExhausted, RpcError, statusDetails, unavailable, type FieldViolation } from './rpc-error.js';
 export { runService, type Service } from './run-service.js';

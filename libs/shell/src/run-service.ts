@@ -1,10 +1,11 @@
 import type { DynamicModule, Type } from '@nestjs/common';
-import { createLogger, startTelemetry, type Logger } from '@millwright/observability';
+import { createLogger, type Logger } from '@millwright/observability';
 import { loadPlant } from '@millwright/plant';
 import { openKafkaLog, openRedisStore } from '@millwright/streams';
 import { z } from 'zod';
 import { isBadInput } from './bad-input.js';
 import { kafkaEnvironment, readEnvironment, redisEnvironment, shellEnvironment } from './config.js';
+import { openTelemetry } from './open-telemetry.js';
 import { startShell } from './start-shell.js';
 import { EXIT, superviseProcess } from './supervise.js';
 import type { Surroundings } from './tokens.js';
@@ -16,8 +17,6 @@ export interface Service<S> {
   readonly environment?: z.ZodType<S>;
   readonly module: (settings: S) => Type | DynamicModule;
 }
-
-const VERSION = '0.1.0';
 
 /** Runs a service as a process of its own on Kafka and Redis, from its environment, until a signal comes: the whole of a main.ts. */
 export async function runService<S = unknown>(service: Service<S>): Promise<void> {
@@ -35,13 +34,7 @@ export async function runService<S = unknown>(service: Service<S>): Promise<void
   };
   superviseProcess(logger, stop);
   try {
-    const telemetry = await startTelemetry({
-      service: `millwright-${service.name}`,
-      version: VERSION,
-      instance: config.instance,
-      sampleRatio: config.sampleRatio,
-      ...(config.otlpEndpoint === undefined ? {} : { otlpEndpoint: config.otlpEndpoint }),
-    });
+    const telemetry = await openTelemetry(`millwright-${service.name}`, config);
     open.push(() => telemetry.shutdown());
     const store = await openRedisStore({ ...redis, logger });
     open.push(() => store.close());
