@@ -25,19 +25,25 @@ class AssetState:
         if stored is None:
             self.clock_us, self.begin_us = NEVER, FOREVER
             self.last_us = [NEVER] * signals
-            self.kept = []
+            # Windows whose samples are kept, and the slots that hold them: slots are used again, so that nothing is ever deleted.
+            self.kept = {}
             self.published = np.empty(0, self.record)
             return
         self.clock_us, self.begin_us, kept, published = HEADER.unpack_from(stored)
         at = HEADER.size
         self.last_us = np.frombuffer(stored, "<i8", signals, at).tolist()
         at += 8 * signals
-        self.kept = np.frombuffer(stored, "<i8", kept, at).tolist()
-        self.published = np.frombuffer(stored, self.record, published, at + 8 * kept)
+        windows = np.frombuffer(stored, "<i8", 2 * kept, at).tolist()
+        self.kept = dict(zip(windows[:kept], windows[kept:]))
+        self.published = np.frombuffer(stored, self.record, published, at + 16 * kept)
 
     def encode(self):
-        times = np.array(self.last_us + self.kept, dtype="<i8")
+        times = np.array([*self.last_us, *self.kept.keys(), *self.kept.values()], dtype="<i8")
         return HEADER.pack(self.clock_us, self.begin_us, len(self.kept), len(self.published)) + times.tobytes() + self.published.tobytes()
+
+    def keep(self, k):
+        used = self.kept.values()
+        self.kept[k] = next(slot for slot in range(len(self.kept) + 1) if slot not in used)
 
     def count_up_to(self, k):
         return int(np.searchsorted(self.published["index"], k, side="right"))
@@ -85,10 +91,9 @@ class Windows:
             if (k + 1) * self.length_us <= kept.clock_us and k * self.length_us > kept.begin_us:
                 vectors.append(self.publish(asset, kept, k, touched, state))
         self.advance(asset, kept, touched, state, vectors)
-        still = set(kept.kept)
         for k, window in touched.items():
-            if k in still:
-                state.set_bytes(f"window/{k}", window.tobytes())
+            if k in kept.kept:
+                state.set_bytes(f"window/{kept.kept[k]}", window.tobytes())
         state.set_bytes("asset", kept.encode())
         return vectors
 
@@ -122,12 +127,11 @@ class Windows:
         """Samples of all signals, one after the other; NaN where missing."""
         window = touched.get(k)
         if window is None:
-            stored = state.get_bytes(f"window/{k}") if k in kept.kept else None
-            if stored is None:
-                window = np.full(self.bounds[-1], np.nan, dtype="<f4")
-                kept.kept = sorted([*kept.kept, k])
+            if k in kept.kept:
+                window = np.frombuffer(state.get_bytes(f"window/{kept.kept[k]}"), "<f4").copy()
             else:
-                window = np.frombuffer(stored, "<f4").copy()
+                window = np.full(self.bounds[-1], np.nan, dtype="<f4")
+                kept.keep(k)
             touched[k] = window
         return window
 
@@ -142,10 +146,7 @@ class Windows:
                 vectors.append(self.publish(asset, kept, k, touched, state))
             k = self.next(kept, k + 1)
         first = self.first_amendable(kept)
-        while kept.kept and kept.kept[0] < first:
-            gone = kept.kept.pop(0)
-            if gone not in touched:
-                state.delete(f"window/{gone}")
+        kept.kept = {window: slot for window, slot in kept.kept.items() if window >= first}
         unneeded = kept.count_up_to(first - self.final_after - 1) - REFERENCES
         if unneeded > 0:
             kept.published = kept.published[unneeded:]
@@ -167,7 +168,7 @@ class Windows:
             last = kept.published[-1]
             if last["index"] == k - 1 and not last["empty"]:
                 return k
-        return next((window for window in kept.kept if window >= k), FOREVER)
+        return min((window for window in kept.kept if window >= k), default=FOREVER)
 
     def is_due(self, kept, k):
         if k in kept.kept:

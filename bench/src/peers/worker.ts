@@ -15,22 +15,30 @@ export interface Worker {
 }
 
 export interface RunningWorker {
-  readonly pid: number;
+  /** Processor time that it has used so far with all its threads, user and system. */
+  cpuSeconds(): number;
   /** Rejects when it ends by itself. */
   readonly died: Promise<never>;
   stop(): Promise<void>;
 }
 
-/** The real service, as `npm run cluster` runs it. */
-export function serviceWorker(service: ServiceName, output: string, folder: string, plantPath: string, servers: { readonly brokers: readonly string[]; readonly redisUrl: string }): Worker {
+/** The real service in so many processes, as `npm run cluster` runs it. */
+export function serviceWorker(
+  service: ServiceName, instances: number, output: string, folder: string, plantPath: string, servers: { readonly brokers: readonly string[]; readonly redisUrl: string },
+): Worker {
   let starts = 0;
   return {
-    name: 'Millwright',
+    name: instances === 1 ? 'Millwright' : `Millwright, ${instances} instances`,
     output,
     start(): Promise<RunningWorker> {
-      const process = new ServiceProcess(service, ++starts, folder, plantPath, servers, false);
-      const died = process.died.then((reason) => Promise.reject(new Error(reason)));
-      return Promise.resolve({ pid: process.pid, died, stop: () => process.stop() });
+      const processes = Array.from({ length: instances }, () => new ServiceProcess(service, ++starts, folder, plantPath, servers, false));
+      return Promise.resolve({
+        cpuSeconds: () => processes.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0),
+        died: Promise.race(processes.map(({ died }) => died)).then((reason) => Promise.reject(new Error(reason))),
+        async stop() {
+          await Promise.all(processes.map((process) => process.stop()));
+        },
+      });
     },
   };
 }
@@ -57,7 +65,7 @@ export function peerWorker(name: string, { command, args }: PeerCommand, job: Pe
         }, WATCH_MS);
       });
       return {
-        pid: child.pid,
+        cpuSeconds: () => cpuSeconds(child.pid),
         died,
         async stop() {
           clearInterval(watch);
@@ -71,8 +79,7 @@ export function peerWorker(name: string, { command, args }: PeerCommand, job: Pe
 /** Clock ticks a second of /proc: fixed at 100 for programs on Linux. */
 const TICKS = 100;
 
-/** Processor time that a process has used so far with all its threads, user and system, seconds. */
-export function cpuSeconds(pid: number): number {
+function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   // The name of the program, in parentheses, may have spaces.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

@@ -4,7 +4,8 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.TreeSet;
+import java.util.Map;
+import java.util.TreeMap;
 
 /** What is remembered of an asset beside the samples of its windows. Microseconds since the epoch; Long.MIN_VALUE for never. */
 final class AssetState {
@@ -13,8 +14,8 @@ final class AssetState {
   long clockUs = NEVER;
   long beginUs = Long.MAX_VALUE;
   final long[] lastUs;
-  /** Indices of the windows whose samples are kept. */
-  final TreeSet<Long> kept = new TreeSet<>();
+  /** Windows whose samples are kept, by index, and the slots that hold them: slots are used again, so that nothing is ever deleted. */
+  final TreeMap<Long, Integer> kept = new TreeMap<>();
   /** Ascending. */
   final List<Published> published = new ArrayList<>();
 
@@ -36,10 +37,10 @@ final class AssetState {
 
   byte[] encode() {
     int signals = lastUs.length;
-    ByteBuffer out = ByteBuffer.allocate(24 + 8 * signals + 8 * kept.size() + published.size() * (13 + 8 * signals));
+    ByteBuffer out = ByteBuffer.allocate(24 + 8 * signals + 12 * kept.size() + published.size() * (13 + 8 * signals));
     out.putLong(clockUs).putLong(beginUs).putInt(kept.size()).putInt(published.size());
     for (long last : lastUs) out.putLong(last);
-    for (long index : kept) out.putLong(index);
+    for (Map.Entry<Long, Integer> window : kept.entrySet()) out.putLong(window.getKey()).putInt(window.getValue());
     for (Published window : published) {
       out.putLong(window.index).putInt(window.revision).put((byte) (window.empty ? 1 : 0));
       for (double mean : window.means) out.putDouble(mean);
@@ -55,7 +56,7 @@ final class AssetState {
     int kept = in.getInt();
     int published = in.getInt();
     for (int s = 0; s < signals; s++) state.lastUs[s] = in.getLong();
-    for (int i = 0; i < kept; i++) state.kept.add(in.getLong());
+    for (int i = 0; i < kept; i++) state.kept.put(in.getLong(), in.getInt());
     for (int i = 0; i < published; i++) {
       Published window = new Published(in.getLong());
       window.revision = in.getInt();
@@ -65,6 +66,15 @@ final class AssetState {
       state.published.add(window);
     }
     return state;
+  }
+
+  /** Gives a window a slot; whether it had none. */
+  boolean keep(long k) {
+    if (kept.containsKey(k)) return false;
+    int slot = 0;
+    while (kept.containsValue(slot)) slot++;
+    kept.put(k, slot);
+    return true;
   }
 
   /** How many published windows have an index of at most k. */

@@ -27,7 +27,7 @@ import org.apache.kafka.streams.state.KeyValueStore;
  * and regular float32 samples.
  */
 final class FeaturesProcessor implements Processor<String, byte[], String, byte[]> {
-  /** Samples of the windows that are open or can be amended, by asset and window. */
+  /** Samples of the windows that are open or can be amended, by asset and slot. */
   static final String SAMPLES = "samples";
   static final String ASSETS = "assets";
 
@@ -77,7 +77,8 @@ final class FeaturesProcessor implements Processor<String, byte[], String, byte[
     }
     advance(asset, kind, extractor, state, record);
     for (Map.Entry<Long, float[][]> entry : touched.entrySet()) {
-      if (state.kept.contains(entry.getKey())) samples.put(key(asset, entry.getKey()), packed(entry.getValue()));
+      Integer slot = state.kept.get(entry.getKey());
+      if (slot != null) samples.put(key(asset, slot), packed(entry.getValue()));
     }
     assets.put(asset, state.encode());
   }
@@ -127,7 +128,7 @@ final class FeaturesProcessor implements Processor<String, byte[], String, byte[
       k = next(state, k + 1);
     }
     long first = firstAmendable(kind, state.clockUs);
-    while (!state.kept.isEmpty() && state.kept.first() < first) samples.delete(key(asset, state.kept.pollFirst()));
+    while (!state.kept.isEmpty() && state.kept.firstKey() < first) state.kept.pollFirstEntry();
     int unneeded = state.countUpTo(first - finalAfter(kind) - 1) - REFERENCES;
     if (unneeded > 0) state.published.subList(0, unneeded).clear();
   }
@@ -151,18 +152,18 @@ final class FeaturesProcessor implements Processor<String, byte[], String, byte[
       AssetState.Published last = state.published.get(state.published.size() - 1);
       if (last.index == k - 1 && !last.empty) return k;
     }
-    Long kept = state.kept.ceiling(k);
+    Long kept = state.kept.ceilingKey(k);
     return kept == null ? Long.MAX_VALUE : kept;
   }
 
   private static boolean isDue(Job.Kind kind, AssetState state, long k) {
-    if (state.kept.contains(k)) return k * kind.lengthUs() > state.beginUs;
+    if (state.kept.containsKey(k)) return k * kind.lengthUs() > state.beginUs;
     AssetState.Published previous = state.find(k - 1);
     return previous != null && !previous.empty;
   }
 
   private void publish(String asset, Job.Kind kind, Extractor extractor, AssetState state, long k, Record<String, byte[]> record) {
-    float[][] window = state.kept.contains(k) ? windowOf(asset, extractor, state, k) : missing(extractor);
+    float[][] window = state.kept.containsKey(k) ? windowOf(asset, extractor, state, k) : missing(extractor);
     int end = state.countUpTo(k - finalAfter(kind));
     List<double[]> references = new ArrayList<>(REFERENCES);
     for (int i = Math.max(0, end - REFERENCES); i < end; i++) references.add(state.published.get(i).means);
@@ -171,7 +172,7 @@ final class FeaturesProcessor implements Processor<String, byte[], String, byte[
     AssetState.Published published = state.find(k);
     if (published == null) state.published.add(state.countUpTo(k), published = new AssetState.Published(k));
     else published.revision++;
-    published.empty = !state.kept.contains(k);
+    published.empty = !state.kept.containsKey(k);
     published.means = extractor.means();
 
     byte[] values = new byte[8 * extractor.values.length];
@@ -193,7 +194,7 @@ final class FeaturesProcessor implements Processor<String, byte[], String, byte[
   private float[][] windowOf(String asset, Extractor extractor, AssetState state, long k) {
     float[][] window = touched.get(k);
     if (window != null) return window;
-    byte[] stored = state.kept.add(k) ? null : samples.get(key(asset, k));
+    byte[] stored = state.keep(k) ? null : samples.get(key(asset, state.kept.get(k)));
     window = missing(extractor);
     if (stored != null) {
       ByteBuffer in = ByteBuffer.wrap(stored).order(ByteOrder.LITTLE_ENDIAN);
@@ -226,8 +227,8 @@ final class FeaturesProcessor implements Processor<String, byte[], String, byte[
     return out.array();
   }
 
-  private static String key(String asset, long k) {
-    return asset + '/' + k;
+  private static String key(String asset, int slot) {
+    return asset + '/' + slot;
   }
 
   private static long end(Job.Kind kind, long k) {

@@ -1,0 +1,146 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { SERVICES, ServiceProcess } from '@millwright/cli/service-process';
+import { TOPICS } from '@millwright/contracts';
+import { loadPlant } from '@millwright/plant';
+import { startRedis } from '@millwright/servers';
+import { GrpcPublisher } from '@millwright/service-ingestion';
+import { quiet, startBroker } from '../broker.js';
+import { figure, type Measurement } from '../figure.js';
+import { PumpData, writePumpPlant } from '../pumps.js';
+
+const ROUNDS = 4;
+/** Windows of each pump, before anything is measured and then. */
+const WARM_UP_HOPS = 30;
+const HOPS = 75;
+/** Twice as often as Prometheus does by default. */
+const SCRAPE_MS = 7_500;
+const PATIENCE_MS = 120_000;
+/** The kernel's USER_HZ, by which /proc counts. */
+const TICKS_PER_SECOND = 100;
+const SETTINGS = { MILLWRIGHT_SOURCE_IDLE_MS: '86400000', MILLWRIGHT_PARTITIONS: '2' };
+
+type Progress = (line: string) => void;
+
+/** A collector that takes all and keeps nothing. */
+async function startSink(): Promise<{ readonly endpoint: string; bytes(): number; close(): void }> {
+  let bytes = 0;
+  const server = createServer((request, response) => {
+    request.on('data', (chunk: Buffer) => (bytes += chunk.length)).on('end', () => response.end());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, bytes: () => bytes, close: () => server.close().closeAllConnections() };
+}
+
+/** CPU time of a process so far, all its threads, seconds. */
+function cpuSeconds(pid: number): number {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch (error) {
+    throw new Error(`CPU time is read from /proc, which only Linux has (${(error as Error).message}); run this figure there`, { cause: error });
+  }
+  // Fields after the name, which may have blanks: state is the third of all, utime and stime are the 14th and 15th.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** One after the other, stretches of data of the same pumps, as fast as the line takes them. */
+class FullLoad {
+  readonly #data: PumpData;
+  #hop = 0;
+  readonly #startUs = Math.floor(Date.now() / 1000 - 86_400) * 1_000_000;
+
+  constructor(plantPath: string) {
+    this.#data = new PumpData(loadPlant(plantPath), 'bench');
+  }
+
+  get pumps(): number {
+    return this.#data.assets.length;
+  }
+
+  /** Resolves when the line has dealt with all of it. */
+  async run(hops: number, services: readonly ServiceProcess[]): Promise<void> {
+    const publisher = new GrpcPublisher({ address: services[0]!.grpc, source: 'bench', logger: quiet(() => undefined), onRefusal: ({ description }) => { throw new Error(description); } });
+    let reachedUs = 0;
+    for (const until = this.#hop + hops; this.#hop < until; this.#hop++) {
+      const startUs = this.#startUs + this.#hop * this.#data.hopUs;
+      reachedUs = startUs + this.#data.hopUs;
+      await publisher.publish({ blocks: this.#data.assets.flatMap((_, pump) => this.#data.blocks(pump, this.#hop, startUs)), production: [], advanceToUs: reachedUs });
+    }
+    await publisher.flush();
+    publisher.close();
+    const alerting = services.at(-1)!;
+    for (const began = Date.now(); !(await isThrough(alerting, reachedUs)); await delay(50)) {
+      if (Date.now() - began > PATIENCE_MS) throw new Error(`the line did not finish ${hops} windows a pump within ${PATIENCE_MS / 1000} s`);
+    }
+  }
+}
+
+/** Whether event time has come to the end of the line. */
+async function isThrough(alerting: ServiceProcess, timeUs: number): Promise<boolean> {
+  const inputs = (await alerting.status()).flatMap((status) => status.inputs).filter(({ topic }) => topic === TOPICS.inferences.name);
+  return inputs.length > 0 && inputs.every(({ watermarkUs = 0 }) => watermarkUs >= timeUs);
+}
+
+/** CPU seconds that all services together spend on a window. */
+async function cost(load: FullLoad, start: () => ServiceProcess[], scraped: boolean): Promise<number> {
+  const services = start();
+  const ended = new AbortController();
+  let scraping: Promise<void> | undefined;
+  try {
+    await Promise.all(services.map((service) => service.ready()));
+    if (scraped) scraping = scrape(services, ended.signal);
+    await load.run(WARM_UP_HOPS, services);
+    const cpu = (): number => services.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
+    const before = cpu();
+    await load.run(HOPS, services);
+    return (cpu() - before) / (HOPS * load.pumps);
+  } finally {
+    ended.abort();
+    await scraping;
+    await Promise.all(services.map((service) => service.stop()));
+  }
+}
+
+async function scrape(services: readonly ServiceProcess[], signal: AbortSignal): Promise<void> {
+  const headers = { accept: 'application/openmetrics-text' };
+  while (!signal.aborted) {
+    await Promise.all(services.map(async ({ http }) => (await fetch(`http://${http}/metrics`, { headers })).text()));
+    await delay(SCRAPE_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+export const telemetryMeasurement: Measurement = {
+  figures: ['telemetry_overhead'],
+  what: 'Telemetry: share of CPU that metrics, scrapes and traces (all sampled) add to the five services on Kafka at full load',
+  async measure(progress: Progress) {
+    const folder = mkdtempSync(join(tmpdir(), 'millwright-bench-'));
+    const [broker, redis, sink] = await Promise.all([startBroker(), startRedis(), startSink()]);
+    try {
+      const plantPath = writePumpPlant(folder);
+      const servers = { brokers: broker.brokers, redisUrl: redis.url };
+      const load = new FullLoad(plantPath);
+      const start = (settings: Readonly<Record<string, string>>) => (): ServiceProcess[] =>
+        SERVICES.map((name) => new ServiceProcess(name, 1, mkdtempSync(join(folder, 'logs-')), plantPath, servers, false, { ...SETTINGS, ...settings }));
+      const off = (): Promise<number> => cost(load, start({ OTEL_SDK_DISABLED: 'true' }), false);
+      const on = (): Promise<number> => cost(load, start({ OTEL_EXPORTER_OTLP_ENDPOINT: sink.endpoint }), true);
+      const overheads: number[] = [];
+      for (let round = 0; round < ROUNDS; round++) {
+        // In turns first and second, so that what drifts does not favour one.
+        const [without, with_] = round % 2 === 0 ? [await off(), await on()] : await on().then(async (second) => [await off(), second] as const);
+        overheads.push(with_ / without - 1);
+        progress(`${(without * 1e3).toFixed(3)} ms of CPU a window without, ${(with_ * 1e3).toFixed(3)} ms with (${sink.bytes()} bytes of spans so far)`);
+      }
+      return [figure('telemetry_overhead', overheads, 0.05, 'lower', 'ratio')];
+    } finally {
+      sink.close();
+      await Promise.all([broker.stop(), redis.stop()]);
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+};
