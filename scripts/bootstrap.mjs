@@ -15,6 +15,7 @@ const COMMANDS = {
   start: ['cli/dist/main.js', 'run'],
   cluster: ['cli/dist/main.js', 'cluster'],
   bench: ['--expose-gc', 'bench/dist/main.js'],
+  prove: ['proof/dist/main.js'],
   millwright: ['cli/dist/main.js'],
   test: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'],
   prepare: undefined,
