@@ -129,18 +129,9 @@ export class InProcessLine {
     throw new Error(`the line did not work off what it was given within ${DRAIN_MS / 1000} s (${this.stalls.join('; ') || 'nothing says why'})`);
   }
 
-  /**
-   * Records what has come out so far.
-   * @param file for the values, made anew
-   * @param wanted which records are to be recorded
-   */
-  async results(file: string, wanted: (record: LogRecord) => boolean = () => true): Promise<Recording> {
-    const recording = new Recording(file);
-    for (const record of await readData(this.log, RESULTS)) {
-      const { topic, partition, key, value, timeMs, headers } = record;
-      if (wanted(record)) recording.add({ topic, partition, key, value: Buffer.from(value), timeMs, schema: headers.schema, source: headers.source, sequence: headers.sequence });
-    }
-    return recording;
+  /** Records what has come out so far; see recorded. */
+  results(file: string, wanted?: (record: LogRecord) => boolean): Promise<Recording> {
+    return recorded(this.log, file, wanted);
   }
 
   async close(): Promise<void> {
@@ -162,6 +153,20 @@ export async function readData(log: EventLog, topics: readonly string[]): Promis
   await tail.caughtUp();
   await tail.close();
   return records;
+}
+
+/**
+ * Records what a line has put out.
+ * @param file for the values, made anew
+ * @param wanted which records are to be recorded
+ */
+export async function recorded(log: EventLog, file: string, wanted: (record: LogRecord) => boolean = () => true): Promise<Recording> {
+  const recording = new Recording(file);
+  for (const record of await readData(log, RESULTS)) {
+    const { topic, partition, key, value, timeMs, headers } = record;
+    if (wanted(record)) recording.add({ topic, partition, key, value: Buffer.from(value), timeMs, schema: headers.schema, source: headers.source, sequence: headers.sequence });
+  }
+  return recording;
 }
 
 /** Plays steps through a line of its own, undisturbed, and records what came out in a file. */

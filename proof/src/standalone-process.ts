@@ -1,0 +1,97 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { ROOT } from '@millwright/cli/home';
+import { TOPICS } from '@millwright/contracts';
+import { createLogger } from '@millwright/observability';
+import { GrpcPublisher } from '@millwright/service-ingestion';
+import type { ProcessorStatus } from '@millwright/streams';
+
+const START_MS = 60_000;
+const DRAIN_MS = 120_000;
+const POLL_MS = 50;
+
+export interface StandaloneProcessOptions {
+  readonly plantPath: string;
+  /** Of the event log, which the process makes. */
+  readonly file: string;
+  /** Where its log lines go. */
+  readonly logFile: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** The whole line on the embedded log, as a process of its own, as on a gateway. */
+export class StandaloneProcess {
+  readonly #child: ChildProcess;
+  readonly #options: StandaloneProcessOptions;
+  #grpc = '';
+  #http = '';
+
+  private constructor(options: StandaloneProcessOptions) {
+    this.#options = options;
+    const output = openSync(options.logFile, 'a');
+    this.#child = spawn(process.execPath, ['--no-warnings', join(ROOT, 'services/standalone/dist/main.js')], {
+      stdio: ['ignore', output, output],
+      env: {
+        ...process.env, LISTEN_HOST: '127.0.0.1', GRPC_PORT: '0', HTTP_PORT: '0', MILLWRIGHT_PARTITIONS: '2',
+        MILLWRIGHT_PLANT: options.plantPath, MILLWRIGHT_LOG_FILE: options.file, ...options.environment, LOG_LEVEL: 'info',
+      },
+    });
+    closeSync(output);
+  }
+
+  /** Resolves when it listens. @throws when it ends before */
+  static async start(options: StandaloneProcessOptions): Promise<StandaloneProcess> {
+    const started = new StandaloneProcess(options);
+    for (const deadline = performance.now() + START_MS; started.#grpc === ''; await pause(50)) {
+      if (started.#child.exitCode !== null || performance.now() > deadline) {
+        started.#child.kill('SIGKILL');
+        throw new Error(`the standalone process did not start; its log ends with:\n${readFileSync(options.logFile, 'utf8').split('\n').slice(-5).join('\n')}`);
+      }
+      for (const line of readFileSync(options.logFile, 'utf8').split('\n')) {
+        if (!line.includes('"listening"')) continue;
+        const { grpc, http } = JSON.parse(line) as { grpc: string; http: string };
+        started.#grpc = grpc;
+        started.#http = http;
+      }
+    }
+    return started;
+  }
+
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  /** A sender of its own. Refusals are told to `refused`. */
+  publisher(source: string, refused: (sentence: string) => void): GrpcPublisher {
+    return new GrpcPublisher({
+      address: this.#grpc,
+      source,
+      logger: createLogger({ service: 'proof', level: 'fatal' }),
+      onRefusal: ({ field, description }) => refused(`ingestion refused ${field}: ${description}`),
+    });
+  }
+
+  /** Resolves when event time `timeUs` has come out at the end. @throws when it doesn't for long */
+  async drained(timeUs: number): Promise<void> {
+    for (const deadline = performance.now() + DRAIN_MS; performance.now() < deadline; await pause(POLL_MS)) {
+      const statuses = (await (await fetch(`http://${this.#http}/status`)).json()) as readonly ProcessorStatus[];
+      // Nobody writes event time beside people's commands.
+      const inputs = statuses.flatMap((each) => each.inputs).filter(({ topic }) => topic !== TOPICS.alarmCommands.name);
+      if (inputs.length > 0 && inputs.every(({ watermarkUs = -Infinity }) => watermarkUs >= timeUs)) return;
+    }
+    throw new Error(`the standalone process did not work off what it was given within ${DRAIN_MS / 1000} s; its log is ${this.#options.logFile}`);
+  }
+
+  /** Ends it in order. @throws when it ends otherwise */
+  async stop(): Promise<void> {
+    if (this.#child.exitCode === null) {
+      const ended = once(this.#child, 'exit');
+      this.#child.kill('SIGTERM');
+      await ended;
+    }
+    if (this.#child.exitCode !== 0) throw new Error(`the standalone process ended with ${this.#child.exitCode ?? this.#child.signalCode}; its log is ${this.#options.logFile}`);
+  }
+}
