@@ -12,13 +12,18 @@ import { openKafkaLog, type EventLog } from '@millwright/streams';
 import { ROOT } from '../home.js';
 import { SERVICES, ServiceProcess, type ServiceName } from '../service-process.js';
 
+export { startOtlpReceiver, type OtlpReceiver } from './otlp-receiver.js';
+
 /** The demo plant on five services of their own, on a real Kafka and Redis of their own: for looking at what they tell of themselves. */
 export interface DemoCluster {
   readonly log: EventLog;
   readonly services: ReadonlyMap<ServiceName, ServiceProcess>;
   /** Refusals of ingestion so far. */
   readonly refusals: readonly string[];
-  /** Plays the next seconds of the simulated plant as fast as they are taken, and one block that is refused. Event time ends at the clock's. */
+  /**
+   * Plays the next seconds of the simulated plant, in which one sensor is silent, as fast as they are taken, and one block that
+   * is refused. Event time has come to the clock's at the end of the first call.
+   */
   play(seconds: number): Promise<void>;
   /** Alarms that are not normal, as soon as there are at least so many. */
   alarms(atLeast: number): Promise<readonly Alarm[]>;
@@ -26,6 +31,8 @@ export interface DemoCluster {
   stop(): Promise<void>;
 }
 
+/** A sensor that sends nothing. */
+const SILENT = { asset: 'T-204', signal: 'steam_flow' };
 const PLANT = join(ROOT, 'plants', 'demo', 'plant.yaml');
 const DEADLINE_MS = 60_000;
 
@@ -94,7 +101,11 @@ export async function startDemoCluster(settings: Readonly<Record<string, string>
 
 function shifted({ blocks, production, advanceToUs }: SourceStep, byUs: number): SourceStep {
   return {
-    blocks: blocks.map((block) => ({ ...block, startUs: block.startUs + byUs })),
+    blocks: blocks.map((block) => ({
+      ...block,
+      startUs: block.startUs + byUs,
+      signals: block.signals.filter(({ signal }) => block.asset !== SILENT.asset || signal !== SILENT.signal),
+    })),
     production: production.map((record) => ({ ...record, timeUs: record.timeUs + byUs })),
     advanceToUs: advanceToUs + byUs,
   };
