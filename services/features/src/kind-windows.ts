@@ -4,7 +4,7 @@ import type { AssetKind } from '@millwright/plant';
 import { FeatureExtractor, fnv1a64, REFERENCE_WINDOWS, type SignalWindow } from '@millwright/signal';
 import { indexAtOrAfter, part, timeOf, type Run } from './run.js';
 import type { Values } from './sample-buffer.js';
-import { initialState, type AssetWindows, type PublishedWindow } from './state.js';
+import { initialState, type AssetWindows } from './state.js';
 import { WindowGrid } from './window-grid.js';
 
 /** Samples of one signal, to be taken in. */
@@ -53,6 +53,8 @@ export class KindWindows {
   /** How many windows an earlier one must lie back to be final when a window closes. */
   readonly #finalAfter: number;
   readonly #values: Float64Array;
+  /** Where references are put. */
+  readonly #rows: readonly Float64Array[];
   readonly #writer = new BinaryWriter();
 
   constructor(kind: AssetKind) {
@@ -62,6 +64,7 @@ export class KindWindows {
     this.#intervalsUs = kind.signals.map(({ rateHz }) => 1e6 / rateHz);
     this.#finalAfter = Math.max(1, Math.ceil(kind.window.graceUs / kind.window.hopUs));
     this.#values = new Float64Array(this.extractor.names.length);
+    this.#rows = Array.from({ length: REFERENCE_WINDOWS }, () => new Float64Array(kind.signals.length));
     const { lengthUs, hopUs, graceUs } = kind.window;
     const signals = kind.signals.map(({ name, rateHz, spectrum, envelope }) => ({ name, rateHz, spectrum, envelope }));
     this.spec = fnv1a64(JSON.stringify([kind.name, lengthUs, hopUs, graceUs, signals, this.extractor.layout]));
@@ -151,15 +154,16 @@ export class KindWindows {
     const end = Math.min(grid.lastStartingBy(changedUs) + 2, grid.firstEndingAfter(state.clockUs));
     for (let k = Math.max(grid.firstAmendable(state.clockUs), grid.firstEndingAfter(timeOf(run, 0))); k < end; k++) {
       const touched = indexAtOrAfter(run, grid.start(k)) < indexAtOrAfter(run, grid.end(k));
-      if ((touched || find(state.published, k) === undefined) && this.#isDue(state, k)) published.push(this.#publish(asset, state, k));
+      if ((touched || state.published.find(k) === -1) && this.#isDue(state, k)) published.push(this.#publish(asset, state, k));
     }
   }
 
   /** The time that all live signals have reached. */
   #reachedUs(state: AssetWindows): number {
     const { lengthUs, hopUs, graceUs } = this.#grid;
-    const last = state.published.findLast(({ empty }) => !empty);
-    const liveSinceUs = last === undefined ? -Infinity : this.#grid.start(last.index);
+    let last = state.published.length - 1;
+    while (last >= 0 && state.published.isEmpty(last)) last--;
+    const liveSinceUs = last === -1 ? -Infinity : this.#grid.start(state.published.index(last));
     let reachedUs = Infinity;
     let furthestUs = -Infinity;
     for (let s = 0; s < state.signals.length; s++) {
@@ -173,8 +177,8 @@ export class KindWindows {
 
   /** The first window from k on that may be published: it follows one that was not empty, or there are samples. Leaps over gaps. */
   #next(state: AssetWindows, k: number): number {
-    const last = state.published.at(-1);
-    if (last !== undefined && last.index === k - 1 && !last.empty) return k;
+    const last = state.published.length - 1;
+    if (last >= 0 && state.published.index(last) === k - 1 && !state.published.isEmpty(last)) return k;
     const startUs = this.#grid.start(k);
     let sampleUs = Infinity;
     for (const { buffer } of state.signals) sampleUs = Math.min(sampleUs, buffer.timeAtOrAfter(startUs));
@@ -185,7 +189,8 @@ export class KindWindows {
     const startUs = this.#grid.start(k);
     const endUs = this.#grid.end(k);
     if (state.signals.some(({ buffer }) => buffer.timeAtOrAfter(startUs) < endUs)) return startUs > state.beginUs;
-    return find(state.published, k - 1)?.empty === false;
+    const before = state.published.find(k - 1);
+    return before !== -1 && !state.published.isEmpty(before);
   }
 
   #publish(asset: string, state: AssetWindows, k: number): WindowFeatures {
@@ -195,10 +200,9 @@ export class KindWindows {
     const values = this.extractor.extract(windows, this.#references(state, k), this.#values);
     const empty = windows.every((window) => window === undefined);
     const means = this.extractor.means(values);
-    const earlier = find(state.published, k);
-    const revision = earlier === undefined ? 0 : earlier.revision + 1;
-    if (earlier === undefined) insert(state.published, { index: k, revision, empty, means });
-    else Object.assign(earlier, { revision, empty, means });
+    const earlier = state.published.find(k);
+    const revision = earlier === -1 ? 0 : state.published.revision(earlier) + 1;
+    state.published.put(k, revision, empty, means);
     const message: FeatureVector = {
       asset,
       kind: this.#kind.name,
@@ -211,37 +215,23 @@ export class KindWindows {
       silentSignals: this.extractor.silent(values).map((s) => this.#kind.signals[s]!.name),
     };
     const vector = FeatureVector.encode(message, this.#writer).finish();
-    if (state.published.at(-1)!.index === k) state.latest = vector;
+    if (state.published.index(state.published.length - 1) === k) state.latest = vector;
     return { endUs: windowEndUs, vector };
   }
 
-  /** Means of the last windows that were final when window k closed. */
-  #references(state: AssetWindows, k: number): Float64Array[] {
-    const end = countUpTo(state.published, k - this.#finalAfter);
-    return state.published.slice(Math.max(0, end - REFERENCE_WINDOWS), end).map(({ means }) => means);
+  /** Means of the last windows that were final when window k closed; valid until the next call. */
+  #references(state: AssetWindows, k: number): readonly Float64Array[] {
+    const end = state.published.countUpTo(k - this.#finalAfter);
+    const first = Math.max(0, end - REFERENCE_WINDOWS);
+    for (let i = first; i < end; i++) state.published.copyMeans(i, this.#rows[i - first]!);
+    return end - first === REFERENCE_WINDOWS ? this.#rows : this.#rows.slice(0, end - first);
   }
 
   /** Drops samples that only final windows hold, and published windows that nothing refers to any more. */
   #forget(state: AssetWindows): void {
     const first = this.#grid.firstAmendable(state.clockUs);
     for (const { buffer } of state.signals) buffer.dropBefore(this.#grid.start(first));
-    const unneeded = countUpTo(state.published, first - this.#finalAfter - 1) - REFERENCE_WINDOWS;
-    if (unneeded > 0) state.published.splice(0, unneeded);
+    const unneeded = state.published.countUpTo(first - this.#finalAfter - 1) - REFERENCE_WINDOWS;
+    if (unneeded > 0) state.published.dropFirst(unneeded);
   }
-}
-
-/** How many windows have an index of at most k; looks from the end, where it nearly always is. */
-function countUpTo(windows: readonly PublishedWindow[], k: number): number {
-  let count = windows.length;
-  while (count > 0 && windows[count - 1]!.index > k) count--;
-  return count;
-}
-
-function find(windows: readonly PublishedWindow[], k: number): PublishedWindow | undefined {
-  const window = windows[countUpTo(windows, k) - 1];
-  return window?.index === k ? window : undefined;
-}
-
-function insert(windows: PublishedWindow[], window: PublishedWindow): void {
-  windows.splice(countUpTo(windows, window.index), 0, window);
 }

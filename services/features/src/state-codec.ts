@@ -1,5 +1,6 @@
 import type { StateCodec } from '@millwright/streams';
 import type { Run } from './run.js';
+import { PublishedWindows } from './published-windows.js';
 import { SampleBuffer } from './sample-buffer.js';
 import type { AssetWindows } from './state.js';
 
@@ -48,9 +49,9 @@ export const stateCodec: StateCodec<AssetWindows> = {
         }),
       };
     });
-    const published = state.published.map(({ index, revision, empty, means }): Header['published'][number] => {
-      arrays.push(means);
-      return [index, revision, empty ? 1 : 0];
+    const published = Array.from({ length: state.published.length }, (_, at): Header['published'][number] => {
+      arrays.push(state.published.means(at));
+      return [state.published.index(at), state.published.revision(at), state.published.isEmpty(at) ? 1 : 0];
     });
     if (state.latest !== undefined) arrays.push(state.latest);
     const header: Header = {
@@ -96,13 +97,15 @@ export const stateCodec: StateCodec<AssetWindows> = {
       });
       return { buffer: SampleBuffer.of({ runs: restored, values }), lastUs: lastUs ?? -Infinity };
     });
+    const published = new PublishedWindows(signals.length);
+    for (const [index, revision, empty] of header.published) published.put(index, revision, empty === 1, new Float64Array(next(signals.length * 8)));
     return {
       spec: header.spec,
       clockUs: header.clockUs ?? -Infinity,
       beginUs: header.beginUs ?? Infinity,
       timerUs: header.timerUs ?? Infinity,
       signals,
-      published: header.published.map(([index, revision, empty]) => ({ index, revision, empty: empty === 1, means: new Float64Array(next(header.signals.length * 8)) })),
+      published,
       latest: header.latestBytes === null ? undefined : new Uint8Array(next(header.latestBytes)),
     };
   },

@@ -1,3 +1,4 @@
+import { PublishedWindows } from './published-windows.js';
 import { SampleBuffer } from './sample-buffer.js';
 
 /** One signal of an asset. */
@@ -5,16 +6,6 @@ export interface SignalTrack {
   buffer: SampleBuffer;
   /** Time of its latest sample, -Infinity before the first. */
   lastUs: number;
-}
-
-/** A window that has been published. */
-export interface PublishedWindow {
-  readonly index: number;
-  revision: number;
-  /** Whether no sample of any signal was in it. */
-  empty: boolean;
-  /** Mean of every signal: what z-scores of later windows refer to. */
-  means: Float64Array;
 }
 
 /** State of one asset. */
@@ -28,8 +19,8 @@ export interface AssetWindows {
   /** The timer that is set, Infinity for none. */
   timerUs: number;
   signals: SignalTrack[];
-  /** Ascending: those that can be amended, and those that z-scores refer to. */
-  published: PublishedWindow[];
+  /** Those that can be amended, and those that z-scores refer to. */
+  published: PublishedWindows;
   /** The last published vector of the newest window, encoded, for the read side. */
   latest: Uint8Array | undefined;
 }
@@ -41,7 +32,7 @@ export function initialState(spec: string, signals: number): AssetWindows {
     beginUs: Infinity,
     timerUs: Infinity,
     signals: Array.from({ length: signals }, () => ({ buffer: new SampleBuffer(), lastUs: -Infinity })),
-    published: [],
+    published: new PublishedWindows(signals),
     latest: undefined,
   };
 }

@@ -37,7 +37,7 @@ export function judgeValue(asset: Asset, spec: ChartSpec, state: QualityState, v
   if (outOfControl || track.outOfControl) findings.push(controlFinding(asset, spec, point, limits, timeUs));
   track.outOfControl = outOfControl;
 
-  const cpk = limits === undefined ? NaN : capabilityNow(track, spec, limits).cpk;
+  const cpk = limits === undefined || spec.minimumCpk === undefined ? NaN : capabilityNow(track, spec, limits).cpk;
   const incapable = spec.minimumCpk !== undefined && cpk < spec.minimumCpk;
   if (incapable || track.incapable) findings.push(capabilityFinding(asset, spec, cpk, timeUs, incapable));
   track.incapable = incapable;
