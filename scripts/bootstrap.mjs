@@ -17,6 +17,7 @@ const COMMANDS = {
   bench: ['--expose-gc', 'bench/dist/main.js'],
   prove: ['proof/dist/main.js'],
   millwright: ['cli/dist/main.js'],
+  'verify-deploy': ['scripts/verify-deploy.mjs'],
   test: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'],
   prepare: undefined,
 };
@@ -59,7 +60,7 @@ install();
 const node = ownNode();
 if (run(node, [join('node_modules', 'typescript-native', 'bin', 'tsc'), '-b']) !== 0) fail('The build failed: see the messages above.');
 if (COMMANDS[name] !== undefined) {
-  const [script, ...rest] = COMMANDS[name].map((part) => (part.endsWith('.js') ? join(root, part) : part));
+  const [script, ...rest] = COMMANDS[name].map((part) => (/\.m?js$/.test(part) ? join(root, part) : part));
   // Paths on the command line are meant from where the user stands: npm changes the folder but leaves INIT_CWD.
   const cwd = name === 'test' ? root : (process.env.INIT_CWD ?? process.cwd());
   const child = spawn(node, [script, ...rest, ...args], { cwd, stdio: 'inherit', shell: windows });

@@ -1,5 +1,4 @@
 import { PipelineMeter } from '@millwright/liveview';
-import { createLogger } from '@millwright/observability';
 import { openReplay } from '@millwright/replay';
 import { GrpcPublisher } from '@millwright/service-ingestion';
 import { kafkaEnvironment, readEnvironment } from '@millwright/shell';
@@ -11,6 +10,7 @@ import { inTurn, type Line } from './line.js';
 import { present } from './present.js';
 import { refusalReporter } from './refusals.js';
 import type { RunOptions } from './run-options.js';
+import { standardErrorLogger } from './standard-error-logger.js';
 
 /**
  * `millwright feed`: plays the simulated plant or a file into a line that runs elsewhere, and counts what comes out of its Kafka:
@@ -20,7 +20,7 @@ export async function feed(options: RunOptions & ConnectionOptions): Promise<num
   const credentials = channelCredentials(options);
   const { kafka } = readEnvironment({ kafka: kafkaEnvironment }, process.env);
   const { plant } = await findPlant(options.plant, options.replay);
-  const logger = createLogger({ service: 'feed', level: 'warn' });
+  const logger = standardErrorLogger('feed');
   const log = openKafkaLog({ ...kafka, clientId: 'millwright-feed', logger });
   const refusals = refusalReporter();
   const run = Date.now().toString(36);

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { addConnectionOptions, type ConnectionOptions } from './connection.js';
+import type { DoctorOptions } from './doctor.js';
 import type { BaselineOptions, TrainOptions } from './learn.js';
 import { addRunOptions, wholeNumber, type RunOptions } from './run-options.js';
 
@@ -72,6 +73,23 @@ topics
   .description('the table of topics, with the settings that each has')
   .option('--json', 'as JSON, for other means of making them', false)
   .action(does(async (options: { readonly json: boolean }) => (await import('./topics.js')).listTopics(options)));
+
+program
+  .command('doctor')
+  .description('check plant, models, Kafka, topics, Redis, clocks and certificates, by the environment that the services have, and say what to do')
+  .option('--plant <plant>', 'plant file, or the name of a shipped plant (default: MILLWRIGHT_PLANT)')
+  .option('--http <host:port...>', 'HTTP addresses of services that are to be asked, too', [])
+  .action(does(async (options: DoctorOptions) => (await import('./doctor.js')).doctor(options)));
+program
+  .command('backup')
+  .description('write how alarms stand and which models were registered to a file; the line may run meanwhile')
+  .requiredOption('--out <file>', 'file to be made')
+  .action(does(async (options: { readonly out: string }) => (await import('./backup.js')).backup(options)));
+program
+  .command('restore')
+  .description('put a backup into a new Kafka and Redis, before the services are started')
+  .requiredOption('--from <file>', 'file that backup wrote')
+  .action(does(async (options: { readonly from: string }) => (await import('./backup.js')).restore(options)));
 
 try {
   await program.parseAsync();

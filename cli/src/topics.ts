@@ -1,7 +1,7 @@
-import { createLogger } from '@millwright/observability';
 import { integer, kafkaEnvironment, readEnvironment, topicSpecs } from '@millwright/shell';
 import { openKafkaLog, topicConfig } from '@millwright/streams';
 import { z } from 'zod';
+import { standardErrorLogger } from './standard-error-logger.js';
 
 const partitionsEnvironment = z.object({ MILLWRIGHT_PARTITIONS: integer(1, 1000, 6) }).transform((env) => env.MILLWRIGHT_PARTITIONS);
 
@@ -17,7 +17,7 @@ export function listTopics({ json }: { readonly json: boolean }): Promise<number
 /** `millwright topics create`: makes the topics that Kafka lacks; leaves those that it has. */
 export async function createTopics({ replicationFactor }: { readonly replicationFactor?: number }): Promise<number> {
   const { kafka, partitions } = readEnvironment({ kafka: kafkaEnvironment, partitions: partitionsEnvironment }, process.env);
-  const log = openKafkaLog({ ...kafka, clientId: 'millwright-topics', logger: createLogger({ service: 'topics', level: 'warn' }) });
+  const log = openKafkaLog({ ...kafka, clientId: 'millwright-topics', logger: standardErrorLogger('topics') });
   try {
     const specs = topicSpecs(partitions);
     await log.createTopics(replicationFactor === undefined ? specs : specs.map((spec) => ({ ...spec, replicationFactor })));

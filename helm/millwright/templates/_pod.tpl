@@ -100,7 +100,7 @@ capabilities: { drop: [ALL] }
 {{- $name := .name }}
 {{- $c := .component }}
 {{- $clustered := ne $name "standalone" }}
-{{- $volumes := fromYamlArray (include "millwright.volumes" (dict "root" $root "component" $name "clustered" $clustered)) }}
+{{- $volumes := fromYamlArray (include "millwright.volumes" (dict "root" $root "component" $name "clustered" $clustered)) -}}
 metadata:
   labels:
     {{- include "millwright.labels" (dict "root" $root "component" $name) | nindent 4 }}

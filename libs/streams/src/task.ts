@@ -16,6 +16,12 @@ interface SystemSnapshot {
   readonly inputs: readonly InputSnapshot[];
 }
 
+/** Checkpoint of a task that has read nothing yet: for state that comes from elsewhere, such as a backup. */
+export function emptyCheckpoint(stateVersion: number): Checkpoint {
+  const system: SystemSnapshot = { version: SYSTEM_VERSION, forwardedUs: null, inputs: [] };
+  return { stateVersion, version: 0, offsets: {}, system: Buffer.from(JSON.stringify(system)) };
+}
+
 /** Records of one input topic, in offset order. */
 export interface TaskBatch {
   readonly topic: string;
