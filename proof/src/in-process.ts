@@ -12,6 +12,7 @@ import { startStandalone, type Standalone } from '@millwright/service-standalone
 import { ProcessorHost, readEnvironment, shellEnvironment, startShell, type Surroundings } from '@millwright/shell';
 import { createSimulator } from '@millwright/simulator';
 import type { EventLog, LogRecord, StateStore } from '@millwright/streams';
+import { destination } from 'pino';
 import type { Verdict } from './case.js';
 import { compare } from './comparison.js';
 import { Recording } from './recording.js';
@@ -35,6 +36,8 @@ export interface LineOptions {
   readonly on: string | { readonly log: EventLog; readonly store: StateStore };
   readonly ingestion?: Partial<IngestionSettings>;
   readonly environment?: Readonly<Record<string, string>>;
+  /** For its log lines; nowhere by default. */
+  readonly logFile?: string;
 }
 
 /** The part of a line that differs by what it stands on. */
@@ -51,11 +54,12 @@ export class InProcessLine {
     this.#running = running;
   }
 
-  static async start({ plant, on, ingestion, environment }: LineOptions): Promise<InProcessLine> {
+  static async start({ plant, on, ingestion, environment, logFile }: LineOptions): Promise<InProcessLine> {
     const env = { MILLWRIGHT_PLANT: plant.name, MILLWRIGHT_PARTITIONS: '2', GRPC_PORT: '0', HTTP_PORT: '0', LISTEN_HOST: '127.0.0.1', LOG_LEVEL: 'silent', MILLWRIGHT_INSTANCE: 'proof', ...environment };
     const { config } = readEnvironment({ config: shellEnvironment }, env);
     const settings = { ...DEFAULT_SETTINGS, idleMs: Infinity, maxAheadMs: Infinity, watermarkMs: 50, ...ingestion };
-    const surroundings = { plant, config, logger: createLogger({ service: 'proof', level: config.logLevel }), telemetry: noTelemetry };
+    const logger = logFile === undefined ? createLogger({ service: 'proof', level: 'silent' }) : createLogger({ service: 'proof', level: 'info', destination: destination({ dest: logFile, sync: true }) });
+    const surroundings = { plant, config, logger, telemetry: noTelemetry };
     const running = typeof on === 'string' ? await startStandalone({ ...surroundings, file: on, ingestion: settings }) : await startOn({ ...surroundings, ...on }, settings);
     const line = new InProcessLine(running);
     await line.#meter.attach(line.log);

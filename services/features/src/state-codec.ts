@@ -85,6 +85,7 @@ export const stateCodec: StateCodec<AssetWindows> = {
     /** A copy of the next array: bytes may be unaligned, and belong to the caller. */
     const next = (byteLength: number): ArrayBuffer => {
       const from = at - bytes.byteOffset;
+      if (!(byteLength >= 0 && from + byteLength <= bytes.length)) throw new Error('features state: it ends too early');
       at += aligned(byteLength);
       return bytes.slice(from, from + byteLength).buffer as ArrayBuffer;
     };

@@ -43,6 +43,8 @@ export const stateCodec: StateCodec<InferenceState> = {
     const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
     const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))) as Header[];
     const values = new Float32Array(bytes.slice(valuesStart(length)).buffer);
+    const count = header.reduce((sum, { features, starts }) => sum + features * starts.length, 0);
+    if (count !== values.length) throw new Error(`inference state: it has ${values.length} values where ${count} belong`);
     let at = 0;
     return new Map(
       header.map(({ model, features, starts }) => {
