@@ -122,4 +122,4 @@ export class Appender {
 }
 
 /** Records say themselves where they go. */
-export const partitionOfMessage = ({ message }: { message: { partition?: number } }): number => message.partition ?? 0;
+const partitionOfMessage = ({ message }: { message: { partition?: number } }): number => message.partition ?? 0;

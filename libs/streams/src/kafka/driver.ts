@@ -29,8 +29,6 @@ export interface Sasl {
 
 /** Retries for about half a minute, which a broker's restart takes less than. */
 export const PATIENT = { initialRetryTime: 50, maxRetryTime: 1_000, retries: 30 };
-/** Retries from a few milliseconds on: the broker is often still ending the last transaction when the next begins. */
-export const TRANSACTIONAL = { initialRetryTime: 5, maxRetryTime: 200, retries: 60 };
 
 /**
  * kafkajs as Millwright uses it.

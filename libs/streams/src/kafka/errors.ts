@@ -26,10 +26,13 @@ export const isUnknownTopic = (error: unknown): boolean => hasType(error, 'UNKNO
 /** Whether an error may be gone at the next try: brokers restart, and leaders and coordinators move. */
 export function mayPass(error: unknown): boolean {
   if (isUnknownTopic(error)) return false;
-  return hasType(error, ...MOVING) || causes(error).some(({ name, retriable }) => CONNECTION.has(name) || (name.startsWith('KafkaJS') && retriable === true));
+  return hasType(error, ...MOVING) || causes(error).some(({ name, message, retriable }) => message === NOT_READY || CONNECTION.has(name) || (name.startsWith('KafkaJS') && retriable === true));
 }
 
 const MOVING = ['NOT_COORDINATOR_FOR_GROUP', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'GROUP_LOAD_IN_PROGRESS', 'CONCURRENT_TRANSACTIONS'];
+
+/** What kafkajs says when it is asked while the first exchange with a broker is under way: a bare error without a kind. */
+const NOT_READY = 'Broker not connected';
 
 const CONNECTION = new Set([
   'KafkaJSConnectionError',

@@ -23,16 +23,18 @@ export class Inquiry {
     this.#cluster = openCluster(kafka);
   }
 
-  async createTopics(specs: readonly TopicSpec[]): Promise<void> {
-    const admin = this.#kafka.admin();
-    try {
-      await admin.connect();
-      const existing = new Set(await admin.listTopics());
-      const missing = specs.filter((spec) => !existing.has(spec.name)).map(toConfig);
-      if (missing.length > 0) await admin.createTopics({ topics: missing });
-    } finally {
-      await admin.disconnect();
-    }
+  createTopics(specs: readonly TopicSpec[]): Promise<void> {
+    return patiently(async () => {
+      const admin = this.#kafka.admin();
+      try {
+        await admin.connect();
+        const existing = new Set(await admin.listTopics());
+        const missing = specs.filter((spec) => !existing.has(spec.name)).map(toConfig);
+        if (missing.length > 0) await admin.createTopics({ topics: missing });
+      } finally {
+        await admin.disconnect();
+      }
+    });
   }
 
   /** Number of partitions if it is known without asking. */
@@ -141,18 +143,27 @@ export class Inquiry {
     );
   }
 
-  /** Asks until the cluster answers: leaders and coordinators move, and brokers restart. */
-  async #ask<T>(question: (cluster: Cluster) => Promise<T>): Promise<T> {
-    for (let tries = 0, delay = PATIENT.initialRetryTime; ; tries++, delay = Math.min(2 * delay, PATIENT.maxRetryTime)) {
-      try {
+  #ask<T>(question: (cluster: Cluster) => Promise<T>): Promise<T> {
+    return patiently(
+      async () => {
         if (!this.#cluster.isConnected()) await this.#cluster.connect();
-        return await question(this.#cluster);
-      } catch (error) {
-        if (tries >= PATIENT.retries || !mayPass(error)) throw error;
-        await pause(delay);
-        // When this fails too, the next try tells.
-        await this.#cluster.refreshMetadata().catch(() => undefined);
-      }
+        return question(this.#cluster);
+      },
+      // When this fails too, the next try tells.
+      () => this.#cluster.refreshMetadata().catch(() => undefined),
+    );
+  }
+}
+
+/** Asks until the cluster answers: leaders and coordinators move, and brokers restart. */
+async function patiently<T>(question: () => Promise<T>, beforeNext?: () => Promise<void>): Promise<T> {
+  for (let tries = 0, delay = PATIENT.initialRetryTime; ; tries++, delay = Math.min(2 * delay, PATIENT.maxRetryTime)) {
+    try {
+      return await question();
+    } catch (error) {
+      if (tries >= PATIENT.retries || !mayPass(error)) throw error;
+      await pause(delay);
+      await beforeNext?.();
     }
   }
 }

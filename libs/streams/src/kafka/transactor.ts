@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Kafka, Producer, TopicMessages, Transaction } from 'kafkajs';
+import type { Kafka, TopicMessages } from 'kafkajs';
 import { FencedError, type Offsets, type Transactor } from '../log.js';
 import type { NewRecord } from '../record.js';
-import { partitionOfMessage } from './appender.js';
 import { refuseTooLarge, requests } from './batching.js';
-import { TRANSACTIONAL } from './driver.js';
-import { hasType, isFence, isLostTransaction, mayPass } from './errors.js';
+import { isFence, isLostTransaction, mayPass } from './errors.js';
 import type { CommittedOffset, Inquiry } from './inquiry.js';
+import { TransactionalProducer } from './transactional-producer.js';
 
 /** A transaction that its owner leaves open holds up the readers of its topics until the broker aborts it. */
 const TRANSACTION_TIMEOUT_MS = 30_000;
@@ -49,7 +48,7 @@ export class KafkaTransactor implements Transactor {
   /** Partitions of the outputs, as `<partition>/<topic>`. */
   readonly #written: Set<string>;
   readonly #id = randomUUID();
-  #producer: TransactionalProducer | undefined;
+  #producer: Opened | undefined;
   /** What the group has committed, as far as is known. */
   #committed: Readonly<Record<string, CommittedOffset>> = {};
   /** What a commit that failed would have made of it. */
@@ -136,30 +135,21 @@ export class KafkaTransactor implements Transactor {
     return tookPlace;
   }
 
-  async #openProducer(): Promise<TransactionalProducer> {
-    const opened = { isProven: false, wasDisconnected: false };
-    const kafka = this.#driver(() => (opened.wasDisconnected = true));
-    const producer = kafka.producer({
-      transactionalId: this.#name,
-      transactionTimeout: TRANSACTION_TIMEOUT_MS,
-      maxInFlightRequests: 1,
-      allowAutoTopicCreation: false,
-      createPartitioner: () => partitionOfMessage,
-      retry: TRANSACTIONAL,
-    });
+  async #openProducer(): Promise<Opened> {
+    const start = { isProven: false, wasDisconnected: false };
+    const kafka = this.#driver(() => (start.wasDisconnected = true));
+    const producer = await TransactionalProducer.open(kafka, this.#name, this.#scope.group, TRANSACTION_TIMEOUT_MS);
     try {
-      await producer.connect();
-      // The first transaction gets the producer id, by which the broker fences earlier owners.
-      await this.#abortWhatIsLeft(await producer.transaction());
+      await this.#abortWhatIsLeft(producer);
     } catch (error) {
-      await producer.disconnect();
+      await producer.close();
       throw error;
     }
-    this.#producer = Object.assign(opened, { producer });
+    this.#producer = Object.assign(start, { producer });
     return this.#producer;
   }
 
-  async #abortWhatIsLeft(transaction: Transaction): Promise<void> {
+  async #abortWhatIsLeft(producer: TransactionalProducer): Promise<void> {
     const topicMessages: TopicMessages[] = [];
     for (const each of this.#written) {
       const [partition, topic] = splitOnce(each);
@@ -167,29 +157,25 @@ export class KafkaTransactor implements Transactor {
       if (!(await this.#inquiry.exists(topic))) continue;
       topicMessages.push({ topic, messages: [{ partition: Number(partition), key: ABORTED_KEY, value: Buffer.alloc(0) }] });
     }
-    if (topicMessages.length > 0) {
-      await transaction.sendBatch({ acks: -1, topicMessages });
-      await sendOffsets(transaction, this.#scope.group, []);
-    }
-    await transaction.abort();
+    if (topicMessages.length === 0) return;
+    await producer.send([topicMessages], []);
+    await producer.end(false);
   }
 
   async #closeProducer(): Promise<void> {
     const opened = this.#producer;
     this.#producer = undefined;
-    await opened?.producer.disconnect();
+    await opened?.producer.close();
   }
 
-  async #transact(opened: TransactionalProducer, outputs: readonly NewRecord[], offsets: Offsets, note: string): Promise<void> {
+  async #transact(opened: Opened, outputs: readonly NewRecord[], offsets: Offsets, note: string): Promise<void> {
     const topics = Object.entries(offsets).map(([topic, offset]) => ({
       topic,
       partitions: [{ partition: this.#scope.partition, offset: `${offset}`, metadata: note }],
     }));
-    const transaction = await opened.producer.transaction();
-    for (const topicMessages of requests(outputs)) await transaction.sendBatch({ acks: -1, topicMessages });
-    if (topics.length > 0) await sendOffsets(transaction, this.#scope.group, topics);
+    await opened.producer.send(requests(outputs), topics.length > 0 ? topics : undefined);
     if (!opened.isProven && opened.wasDisconnected) throw new UnprovenStartError();
-    await transaction.commit();
+    await opened.producer.end(true);
     opened.isProven = true;
   }
 
@@ -199,8 +185,8 @@ export class KafkaTransactor implements Transactor {
 }
 
 /** A producer and what is known of its start. */
-interface TransactionalProducer {
-  readonly producer: Producer;
+interface Opened {
+  readonly producer: TransactionalProducer;
   /** It has committed, so the abort that it began with is complete. */
   isProven: boolean;
   /** One of its connections has ended since it began. */
@@ -219,20 +205,6 @@ const canBeTriedAgain = (error: unknown): boolean => mayPass(error) || isLostTra
 function splitOnce(partitionAndTopic: string): [string, string] {
   const at = partitionAndTopic.indexOf('/');
   return [partitionAndTopic.slice(0, at), partitionAndTopic.slice(at + 1)];
-}
-
-type TopicOffsets = Parameters<Transaction['sendOffsets']>[0]['topics'];
-
-/** kafkajs repeats a send, but not this, while the broker still ends the last transaction. */
-async function sendOffsets(transaction: Transaction, consumerGroupId: string, topics: TopicOffsets): Promise<void> {
-  for (let tries = 0, delay = TRANSACTIONAL.initialRetryTime; ; tries++, delay = Math.min(2 * delay, TRANSACTIONAL.maxRetryTime)) {
-    try {
-      return await transaction.sendOffsets({ consumerGroupId, topics });
-    } catch (error) {
-      if (tries >= TRANSACTIONAL.retries || !hasType(error, 'CONCURRENT_TRANSACTIONS')) throw error;
-      await pause(delay);
-    }
-  }
 }
 
 function isSame(one: Readonly<Record<string, CommittedOffset>>, other: Readonly<Record<string, CommittedOffset>>): boolean {
