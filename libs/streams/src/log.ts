@@ -23,10 +23,11 @@ export interface GroupHandler {
    */
   assigned(partition: number): Promise<Offsets>;
   /**
-   * Resolves when the batch is done with; until then no further one of this partition number is delivered (back-pressure).
+   * Takes what there is to read, at most one batch a topic, so that one commit can serve all of it. Resolves when that is done with;
+   * until then nothing further of this partition number is delivered (back-pressure).
    * When it rejects, the log gives the partition a fresh start: revoked, then assigned, then from the offsets that says.
    */
-  batch(batch: LogBatch): Promise<void>;
+  batches(batches: readonly LogBatch[]): Promise<void>;
   /** The partition has been taken away (or is given back at close). Nothing may be written for it any more. */
   revoked(partition: number): Promise<void>;
 }

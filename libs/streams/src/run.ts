@@ -36,6 +36,12 @@ interface Held {
   saving: Promise<void> | undefined;
 }
 
+/** What a commit is to write. */
+interface Pending {
+  readonly outputs: NewRecord[];
+  readonly offsets: Record<string, number>;
+}
+
 /**
  * Runs a processor on the partitions that its group gives to this process, exactly once: outputs and offsets go in one
  * transaction; state comes from the last checkpoint and the records since.
@@ -115,8 +121,8 @@ class Runner implements GroupHandler, ProcessorRun {
     }
   }
 
-  async batch(batch: LogBatch): Promise<void> {
-    const { partition } = batch;
+  async batches(batches: readonly LogBatch[]): Promise<void> {
+    const { partition } = batches[0]!;
     const held = this.#held.get(partition);
     if (held === undefined) {
       const sinceMs = Date.now() - (this.#fencedAtMs.get(partition) ?? 0);
@@ -124,7 +130,7 @@ class Runner implements GroupHandler, ProcessorRun {
       return;
     }
     try {
-      await this.#process(held, batch);
+      await this.#process(held, partition, batches);
     } catch (error) {
       await this.#drop(partition, held);
       if (error instanceof FencedError) {
@@ -132,7 +138,7 @@ class Runner implements GroupHandler, ProcessorRun {
         return;
       }
       if (!this.#closing.signal.aborted) {
-        this.#options.logger.error({ task: held.task.name, topic: batch.topic, err: error }, `${held.task.name} failed and starts afresh from its checkpoint: ${sentence(error)}`);
+        this.#options.logger.error({ task: held.task.name, topics: batches.map(({ topic }) => topic), err: error }, `${held.task.name} failed and starts afresh from its checkpoint: ${sentence(error)}`);
       }
       throw error;
     }
@@ -202,52 +208,67 @@ class Runner implements GroupHandler, ProcessorRun {
     }
   }
 
-  async #process(held: Held, batch: LogBatch): Promise<void> {
+  async #process(held: Held, partition: number, batches: readonly LogBatch[]): Promise<void> {
     const { task } = held;
-    const { topic, records, nextOffset } = batch;
-    const committed = held.committed.get(topic) ?? 0;
-    let live = records.findIndex(({ offset }) => offset >= committed);
-    if (live === -1) live = records.length;
-    if (live > 0) {
-      const past = { topic, records: records.slice(0, live), nextOffset: live < records.length ? committed : nextOffset };
-      await task.apply(past, { live: false });
+    const present: LogBatch[] = [];
+    for (const batch of batches) {
+      const { topic, records, nextOffset } = batch;
+      const committed = held.committed.get(topic) ?? 0;
+      let live = records.findIndex(({ offset }) => offset >= committed);
+      if (live === -1) live = records.length;
+      if (live > 0) {
+        const past = { topic, records: records.slice(0, live), nextOffset: live < records.length ? committed : nextOffset };
+        await task.apply(past, { live: false });
+      }
+      if (live < records.length) present.push(live === 0 ? batch : { ...batch, records: records.slice(live) });
     }
-    if (live < records.length) {
-      const present = live === 0 ? batch : { topic, records: records.slice(live), nextOffset };
-      await this.#spanned({ ...batch, ...present }, (traceparent) => this.#live(held, { ...batch, ...present }, traceparent));
-    }
-    this.#ledgers.set(batch.partition, task.ledger());
-    let lags = this.#lags.get(batch.partition);
-    if (lags === undefined) this.#lags.set(batch.partition, (lags = new Map()));
-    lags.set(topic, Math.max(0, batch.highWatermark - nextOffset));
-    if (task.unrepeatable || Date.now() - held.savedAtMs >= this.#checkpointMs) this.#save(batch.partition, held);
+    if (present.length > 0) await this.#live(held, partition, present, { outputs: [], offsets: {} });
+    this.#ledgers.set(partition, task.ledger());
+    let lags = this.#lags.get(partition);
+    if (lags === undefined) this.#lags.set(partition, (lags = new Map()));
+    for (const { topic, highWatermark, nextOffset } of batches) lags.set(topic, Math.max(0, highWatermark - nextOffset));
+    if (task.unrepeatable || Date.now() - held.savedAtMs >= this.#checkpointMs) this.#save(partition, held);
   }
 
-  async #live(held: Held, batch: LogBatch, traceparent: string | undefined): Promise<void> {
-    const { task } = held;
-    const { topic, partition, records, nextOffset } = batch;
-    const startedMs = performance.now();
-    if (held.resume.delete(topic) && task.isTrimmed(topic)) {
-      await this.#insist(partition, 'read what it has written', () => this.#resumeSequences(task, topic));
+  /**
+   * Applies batches of different topics one after the other, each in a span that lasts until the one commit of them all.
+   * Resolves to the seconds that the commit took.
+   */
+  async #live(held: Held, partition: number, batches: readonly LogBatch[], pending: Pending): Promise<number> {
+    const [batch, ...others] = batches;
+    if (batch === undefined) {
+      const startedMs = performance.now();
+      await this.#commit(held, partition, pending.outputs, pending.offsets);
+      return (performance.now() - startedMs) / 1_000;
     }
-    const outputs = await task.apply(batch, { live: true, traceparent });
-    const appliedMs = performance.now();
-    await this.#commit(held, partition, outputs, { [topic]: nextOffset });
-    const committedMs = performance.now();
-    this.#options.telemetry?.batch({
-      processor: this.#processor.name,
-      topic,
-      partition,
-      records: records.length,
-      outputs,
-      results: this.#processor.outputs,
-      seconds: (committedMs - startedMs) / 1_000,
-      commitSeconds: (committedMs - appliedMs) / 1_000,
-      traceparent,
+    return this.#spanned(batch, async (traceparent) => {
+      const { task } = held;
+      const { topic, records, nextOffset } = batch;
+      const startedMs = performance.now();
+      if (held.resume.delete(topic) && task.isTrimmed(topic)) {
+        await this.#insist(partition, 'read what it has written', () => this.#resumeSequences(task, topic));
+      }
+      const outputs = await task.apply(batch, { live: true, traceparent });
+      for (const each of outputs) pending.outputs.push(each);
+      pending.offsets[topic] = nextOffset;
+      const seconds = (performance.now() - startedMs) / 1_000;
+      const commitSeconds = await this.#live(held, partition, others, pending);
+      this.#options.telemetry?.batch({
+        processor: this.#processor.name,
+        topic,
+        partition,
+        records: records.length,
+        outputs,
+        results: this.#processor.outputs,
+        seconds: seconds + commitSeconds,
+        commitSeconds,
+        traceparent,
+      });
+      return commitSeconds;
     });
   }
 
-  #spanned({ topic, partition, records }: LogBatch, run: (traceparent: string | undefined) => Promise<void>): Promise<void> {
+  #spanned<T>({ topic, partition, records }: LogBatch, run: (traceparent: string | undefined) => Promise<T>): Promise<T> {
     const { telemetry } = this.#options;
     if (telemetry === undefined) return run(undefined);
     const links = new Set<string>();

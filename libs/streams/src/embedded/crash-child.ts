@@ -10,7 +10,8 @@ const transactor = await log.transactor('copy', 0, ['in.v1']);
 await log.join('copy', ['in.v1'], {
   assigned: () => Promise.resolve({}),
   revoked: () => Promise.resolve(),
-  batch: async ({ records, nextOffset }) => {
+  batches: async ([batch]) => {
+    const { records, nextOffset } = batch!;
     await transactor.commit(records.slice(0, 20).map((each) => ({ ...each, topic: 'out.v1' })), { 'in.v1': (records[19]?.offset ?? nextOffset - 1) + 1 });
     if (records.length > 20) throw new Error('the rest comes again: many small transactions are easier to hit');
   },

@@ -85,7 +85,8 @@ describe('the file of the embedded log', () => {
     const reader: GroupHandler = {
       assigned: () => Promise.resolve({ 'a.v1': 300 }),
       revoked: () => Promise.resolve(),
-      batch: async ({ records, nextOffset }) => {
+      batches: async ([batch]) => {
+        const { records, nextOffset } = batch!;
         if (halted) throw new Error('not yet');
         await transactor.commit([], { 'a.v1': nextOffset });
         last = records.at(-1)?.offset ?? last;

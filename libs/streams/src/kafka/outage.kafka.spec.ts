@@ -27,7 +27,8 @@ class Copier implements GroupHandler {
     return transactor.committed();
   }
 
-  async batch({ partition, records, nextOffset }: LogBatch): Promise<void> {
+  async batches([batch]: readonly LogBatch[]): Promise<void> {
+    const { partition, records, nextOffset } = batch!;
     await this.#transactors.get(partition)!.commit(
       records.map(({ key, value, timeMs, headers }) => ({ topic: this.to, partition, key, value, timeMs, headers })),
       { [this.from]: nextOffset },

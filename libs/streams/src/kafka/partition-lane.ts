@@ -28,7 +28,7 @@ interface Fetched {
 
 /** Above this, fetching pauses until half of it is left: enough to keep the handler busy for the time of a fetch. */
 const MAX_WAITING_BYTES = 4_194_304;
-/** Small fetches that wait are delivered together up to this size: a commit then serves more records. */
+/** What waits is delivered together up to this size: a commit then serves more records. */
 const MAX_BATCH_BYTES = 1_048_576;
 const MAX_BACKOFF_MS = 5_000;
 
@@ -137,10 +137,11 @@ export class PartitionLane {
       try {
         const said = await this.#handler.assigned(this.partition);
         if (!this.#isLost) this.#flow(await this.#feed.startOffsets(this.partition, this.topics, said));
-        for (let batch = await this.#next(); batch; batch = await this.#next()) {
-          if (batch.records.length > 0) await this.#handler.batch(batch);
+        for (let batches = await this.#next(); batches; batches = await this.#next()) {
+          const full = batches.filter(({ records }) => records.length > 0);
+          if (full.length > 0) await this.#handler.batches(full);
           failures = 0;
-          this.#delivered.set(batch.topic, batch.nextOffset);
+          for (const { topic, nextOffset } of batches) this.#delivered.set(topic, nextOffset);
           this.#feed.progressed();
         }
       } catch (error) {
@@ -196,29 +197,34 @@ export class PartitionLane {
     clearTimeout(timer);
   }
 
-  /** The next batch, made of what waits; undefined when the lane is lost. */
-  async #next(): Promise<LogBatch | undefined> {
+  /** The next batches, one a topic, made of what waits; undefined when the lane is lost. */
+  async #next(): Promise<readonly LogBatch[] | undefined> {
     while (!this.#isLost && this.#waiting.length === 0) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
       this.#wake = undefined;
     }
     if (this.#isLost) return undefined;
-    let last = this.#waiting.shift()!;
-    const { topic } = last;
-    const reader = this.#readers.get(topic)!;
-    const records = last.messages.map((message) => reader.read(message));
-    let bytes = last.bytes;
-    for (let more = this.#waiting[0]; more?.topic === topic && bytes + more.bytes <= MAX_BATCH_BYTES; more = this.#waiting[0]) {
+    const taken = new Map<string, Fetched[]>();
+    let bytes = 0;
+    for (let first = this.#waiting[0]; first && (taken.size === 0 || bytes + first.bytes <= MAX_BATCH_BYTES); first = this.#waiting[0]) {
       this.#waiting.shift();
-      for (const message of more.messages) records.push(reader.read(message));
-      bytes += more.bytes;
-      last = more;
+      bytes += first.bytes;
+      const same = taken.get(first.topic);
+      if (same === undefined) taken.set(first.topic, [first]);
+      else same.push(first);
     }
     this.#waitingBytes -= bytes;
     if (this.#isPaused && this.#waitingBytes < MAX_WAITING_BYTES / 2) {
       this.#isPaused = false;
       for (const each of this.topics) this.#feed.resume(each, this.partition);
     }
-    return { topic, partition: this.partition, records, nextOffset: last.nextOffset, highWatermark: last.highWatermark };
+    return [...taken].map(([topic, fetched]) => this.#batch(topic, fetched));
+  }
+
+  #batch(topic: string, fetched: readonly Fetched[]): LogBatch {
+    const reader = this.#readers.get(topic)!;
+    const records = fetched.flatMap(({ messages }) => messages.map((message) => reader.read(message)));
+    const { nextOffset, highWatermark } = fetched.at(-1)!;
+    return { topic, partition: this.partition, records, nextOffset, highWatermark };
   }
 }

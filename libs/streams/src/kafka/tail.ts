@@ -40,9 +40,11 @@ export class KafkaTail implements Tail {
       topics: options.topics,
       handler: {
         assigned: (partition) => Promise.resolve(startOf(position, partition)),
-        batch: async (batch) => {
-          await options.batch(batch);
-          position.get(batch.topic)![batch.partition] = batch.nextOffset;
+        batches: async (batches) => {
+          for (const batch of batches) {
+            await options.batch(batch);
+            position.get(batch.topic)![batch.partition] = batch.nextOffset;
+          }
         },
         revoked: () => Promise.resolve(),
       },

@@ -33,11 +33,14 @@ class Recorder implements GroupHandler {
     });
   }
 
-  batch(batch: LogBatch): Promise<void> {
-    return this.#alone(batch.partition, async () => {
-      if (!this.held.has(batch.partition)) throw new Error(`a batch of partition ${batch.partition}, which is not held`);
-      this.records.push(...batch.records);
-      await this.#onBatch(batch);
+  batches(batches: readonly LogBatch[]): Promise<void> {
+    return this.#alone(batches[0]!.partition, async () => {
+      if (new Set(batches.map(({ topic }) => topic)).size < batches.length) this.events.push('TWO BATCHES OF A TOPIC');
+      for (const batch of batches) {
+        if (!this.held.has(batch.partition)) throw new Error(`a batch of partition ${batch.partition}, which is not held`);
+        this.records.push(...batch.records);
+        await this.#onBatch(batch);
+      }
     });
   }
 
