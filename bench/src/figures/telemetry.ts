@@ -7,24 +7,22 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { SERVICES, ServiceProcess } from '@millwright/cli/service-process';
 import { TOPICS } from '@millwright/contracts';
 import { loadPlant } from '@millwright/plant';
-import { startRedis } from '@millwright/servers';
+import { startKafka, startRedis, type KafkaServer, type RedisServer } from '@millwright/servers';
 import { GrpcPublisher } from '@millwright/service-ingestion';
-import { quiet, startBroker } from '../broker.js';
+import { quiet } from '../broker.js';
 import { figure, type Measurement } from '../figure.js';
 import { PumpData, writePumpPlant } from '../pumps.js';
 
-const ROUNDS = 4;
+const ROUNDS = 10;
 /** Windows of each pump, before anything is measured and then. */
-const WARM_UP_HOPS = 30;
-const HOPS = 75;
+const WARM_UP_HOPS = 40;
+const HOPS = 25;
 /** Twice as often as Prometheus does by default. */
 const SCRAPE_MS = 7_500;
 const PATIENCE_MS = 120_000;
 /** The kernel's USER_HZ, by which /proc counts. */
 const TICKS_PER_SECOND = 100;
 const SETTINGS = { MILLWRIGHT_SOURCE_IDLE_MS: '86400000', MILLWRIGHT_PARTITIONS: '2' };
-
-type Progress = (line: string) => void;
 
 /** A collector that takes all and keeps nothing. */
 async function startSink(): Promise<{ readonly endpoint: string; bytes(): number; close(): void }> {
@@ -87,23 +85,48 @@ async function isThrough(alerting: ServiceProcess, timeUs: number): Promise<bool
   return inputs.length > 0 && inputs.every(({ watermarkUs = 0 }) => watermarkUs >= timeUs);
 }
 
-/** CPU seconds that all services together spend on a window. */
-async function cost(load: FullLoad, start: () => ServiceProcess[], scraped: boolean): Promise<number> {
-  const services = start();
-  const ended = new AbortController();
-  let scraping: Promise<void> | undefined;
-  try {
+/** The five services on a Kafka and a Redis of their own, with telemetry or without. */
+class Side {
+  readonly #broker: KafkaServer;
+  readonly #redis: RedisServer;
+  readonly #services: readonly ServiceProcess[];
+  readonly #load: FullLoad;
+  readonly #ended = new AbortController();
+  readonly #scraping: Promise<void> | undefined;
+
+  private constructor(broker: KafkaServer, redis: RedisServer, services: readonly ServiceProcess[], load: FullLoad, scraped: boolean) {
+    this.#broker = broker;
+    this.#redis = redis;
+    this.#services = services;
+    this.#load = load;
+    if (scraped) this.#scraping = scrape(services, this.#ended.signal);
+  }
+
+  static async start(folder: string, plantPath: string, settings: Readonly<Record<string, string>>, scraped: boolean): Promise<Side> {
+    const [broker, redis] = await Promise.all([startKafka(), startRedis()]);
+    const logs = mkdtempSync(join(folder, 'logs-'));
+    const servers = { brokers: broker.brokers, redisUrl: redis.url };
+    const services = SERVICES.map((name) => new ServiceProcess(name, 1, logs, plantPath, servers, false, { ...SETTINGS, ...settings }));
     await Promise.all(services.map((service) => service.ready()));
-    if (scraped) scraping = scrape(services, ended.signal);
-    await load.run(WARM_UP_HOPS, services);
-    const cpu = (): number => services.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
-    const before = cpu();
-    await load.run(HOPS, services);
-    return (cpu() - before) / (HOPS * load.pumps);
-  } finally {
-    ended.abort();
-    await scraping;
-    await Promise.all(services.map((service) => service.stop()));
+    return new Side(broker, redis, services, new FullLoad(plantPath), scraped);
+  }
+
+  /** Works off the next windows; CPU seconds that all services together spend on one. */
+  async run(hops: number): Promise<number> {
+    const before = this.#cpuSeconds();
+    await this.#load.run(hops, this.#services);
+    return (this.#cpuSeconds() - before) / (hops * this.#load.pumps);
+  }
+
+  async stop(): Promise<void> {
+    this.#ended.abort();
+    await this.#scraping;
+    await Promise.all(this.#services.map((service) => service.stop()));
+    await Promise.all([this.#broker.stop(), this.#redis.stop()]);
+  }
+
+  #cpuSeconds(): number {
+    return this.#services.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
   }
 }
 
@@ -118,28 +141,29 @@ async function scrape(services: readonly ServiceProcess[], signal: AbortSignal):
 export const telemetryMeasurement: Measurement = {
   figures: ['telemetry_overhead'],
   what: 'Telemetry: share of CPU that metrics, scrapes and traces (all sampled) add to the five services on Kafka at full load',
-  async measure(progress: Progress) {
+  async measure(progress) {
     const folder = mkdtempSync(join(tmpdir(), 'millwright-bench-'));
-    const [broker, redis, sink] = await Promise.all([startBroker(), startRedis(), startSink()]);
+    const sink = await startSink();
+    const sides: Side[] = [];
     try {
       const plantPath = writePumpPlant(folder);
-      const servers = { brokers: broker.brokers, redisUrl: redis.url };
-      const load = new FullLoad(plantPath);
-      const start = (settings: Readonly<Record<string, string>>) => (): ServiceProcess[] =>
-        SERVICES.map((name) => new ServiceProcess(name, 1, mkdtempSync(join(folder, 'logs-')), plantPath, servers, false, { ...SETTINGS, ...settings }));
-      const off = (): Promise<number> => cost(load, start({ OTEL_SDK_DISABLED: 'true' }), false);
-      const on = (): Promise<number> => cost(load, start({ OTEL_EXPORTER_OTLP_ENDPOINT: sink.endpoint }), true);
+      // Both stand side by side and work in turn, so that what drifts in the machine, or settles in a process, is the same for both.
+      const off = await Side.start(folder, plantPath, { OTEL_SDK_DISABLED: 'true' }, false);
+      sides.push(off);
+      const on = await Side.start(folder, plantPath, { OTEL_EXPORTER_OTLP_ENDPOINT: sink.endpoint }, true);
+      sides.push(on);
+      for (const side of sides) await side.run(WARM_UP_HOPS);
       const overheads: number[] = [];
       for (let round = 0; round < ROUNDS; round++) {
-        // In turns first and second, so that what drifts does not favour one.
-        const [without, with_] = round % 2 === 0 ? [await off(), await on()] : await on().then(async (second) => [await off(), second] as const);
-        overheads.push(with_ / without - 1);
-        progress(`${(without * 1e3).toFixed(3)} ms of CPU a window without, ${(with_ * 1e3).toFixed(3)} ms with (${sink.bytes()} bytes of spans so far)`);
+        const cost = new Map<Side, number>();
+        for (const side of round % 2 === 0 ? [off, on] : [on, off]) cost.set(side, await side.run(HOPS));
+        overheads.push(cost.get(on)! / cost.get(off)! - 1);
+        progress(`${(cost.get(off)! * 1e3).toFixed(3)} ms of CPU a window without, ${(cost.get(on)! * 1e3).toFixed(3)} ms with (${sink.bytes()} bytes of spans so far)`);
       }
       return [figure('telemetry_overhead', overheads, 0.05, 'lower', 'ratio')];
     } finally {
+      for (const side of sides) await side.stop();
       sink.close();
-      await Promise.all([broker.stop(), redis.stop()]);
       rmSync(folder, { recursive: true, force: true });
     }
   },
