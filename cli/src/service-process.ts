@@ -16,6 +16,12 @@ export type ServiceName = (typeof SERVICES)[number];
 const START_MS = 60_000;
 const STOP_MS = 20_000;
 
+/** Processes that are not to live on without this one. */
+const attached = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of attached) child.kill('SIGKILL');
+});
+
 /** One service as a process of its own; its log is a file. */
 export class ServiceProcess {
   readonly title: string;
@@ -53,7 +59,10 @@ export class ServiceProcess {
       },
     });
     closeSync(output);
-    if (!detached) process.once('exit', () => this.#kill('SIGKILL'));
+    if (!detached) {
+      attached.add(this.#child);
+      this.#child.once('exit', () => attached.delete(this.#child));
+    }
     this.died = new Promise((resolve) => {
       this.#child.once('exit', (code, signal) => {
         if (this.#stopping) return;
@@ -89,13 +98,32 @@ export class ServiceProcess {
 
   async stop(): Promise<void> {
     this.#stopping = true;
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (this.#hasEnded) return;
     const ended = once(this.#child, 'exit');
-    this.#kill('SIGTERM');
-    const forced = setTimeout(() => this.#kill('SIGKILL'), STOP_MS);
+    this.#child.kill('SIGTERM');
+    const forced = setTimeout(() => this.#child.kill('SIGKILL'), STOP_MS);
     const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null];
     clearTimeout(forced);
     if (code !== EXIT.ok) process.stderr.write(`${this.title} did not end in order (${signal ?? `exit code ${code}`}); its log is ${this.#logFile}\n`);
+  }
+
+  /** Ends it as a crash of the machine would; resolves when it is gone. */
+  async kill(): Promise<void> {
+    this.#stopping = true;
+    if (this.#hasEnded) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
+
+  /** Holds it up as a machine that is out of breath would. */
+  pause(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  /** Lets it go on after a pause. */
+  resume(): void {
+    this.#child.kill('SIGCONT');
   }
 
   /** Lets it live on without this process. */
@@ -104,8 +132,8 @@ export class ServiceProcess {
     this.#child.unref();
   }
 
-  #kill(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
+  get #hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
   async #answers(path: string): Promise<boolean> {

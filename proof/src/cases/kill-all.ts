@@ -1,0 +1,9 @@
+import type { Case } from '../case.js';
+import { ALL_SERVICES, killing, underChaos } from '../chaos.js';
+
+/** Everything dies, again and again, for the whole time. */
+export const killAll: Case = {
+  name: 'kill-all',
+  claim: 'kill -9 of Kafka, Redis and each service, in turn and at random, loses, doubles and changes nothing; output goes on within 10 s of a service, 15 s of the broker',
+  run: (stage) => underChaos(stage, { seconds: stage.seconds, disturb: killing(['Kafka', 'Redis', ...ALL_SERVICES]) }),
+};

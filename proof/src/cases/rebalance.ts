@@ -1,0 +1,28 @@
+import type { ServiceName } from '@millwright/cli/service-process';
+import type { Case } from '../case.js';
+import { goesOn, underChaos, type Disturbance } from '../chaos.js';
+import type { Member } from '../line.js';
+import { part } from '../run.js';
+
+const EVERY_MS = 5_000;
+const SERVICES: readonly ServiceName[] = ['features', 'inference', 'quality', 'alerting'];
+
+/** Partitions are handed from one to the other all the time. */
+export const rebalance: Case = {
+  name: 'rebalance',
+  claim: 'instances that join and leave every 5 s lose, double and change nothing',
+  run: (stage) => underChaos(stage, { seconds: part(stage), disturb: joiningAndLeaving }),
+};
+
+/** A third instance of one service after the other, each for the time of two further changes. */
+const joiningAndLeaving: Disturbance = async ({ line, end }) => {
+  const guests: Member[] = [];
+  let changes = 0;
+  while (await goesOn(EVERY_MS, end)) {
+    if (changes % 2 === 0 || guests.length === 0) guests.push(await line.join(SERVICES[(changes / 2) % SERVICES.length]!));
+    else if (guests.length > 1) await line.leave(guests.shift()!);
+    changes++;
+  }
+  for (const guest of guests) await line.leave(guest);
+  return changes;
+};

@@ -1,0 +1,167 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { deadLetterTopic, lateTopic, TOPICS, Watermark, WATERMARK_SCHEMA, type Topic } from '@millwright/contracts';
+import kafkajs, { type Admin, type Consumer, type IHeaders, type KafkaMessage } from 'kafkajs';
+import { Recording } from './recording.js';
+
+/** Ends of the line: when event time has come out here, all before it has. */
+export const ENDS: readonly string[] = [TOPICS.features, TOPICS.inferences, TOPICS.quality, TOPICS.alarms, TOPICS.alarmStates].map(({ name }) => name);
+/** All that the line writes, its refusals included. */
+export const OUTPUTS: readonly string[] = [
+  ...ENDS,
+  ...Object.values<Topic>(TOPICS).flatMap(({ name, consumed }) => (consumed ? [deadLetterTopic(name), lateTopic(name)] : [])),
+];
+
+const PATIENCE_MS = 300_000;
+const POLL_MS = 20;
+
+/** Told of each record when it is seen, marks of event time included; `writtenMs` is when its writer wrote it, milliseconds since the Unix epoch. */
+export type Watch = (topic: string, partition: number, writtenMs: number) => void;
+
+/**
+ * Reads what a line puts out, committed records only, as any stranger could: with a bare Kafka client and not with the code that is to
+ * be proved. Goes on where it was when the broker comes back.
+ */
+export class Outputs {
+  readonly recording: Recording;
+  readonly #kafka: kafkajs.Kafka;
+  readonly #admin: Admin;
+  readonly #partitions: number;
+  /** Next offset of each partition. */
+  readonly #next = new Map<string, number>();
+  readonly #reachedUs = new Map<string, number>();
+  readonly #watches = new Set<Watch>();
+  #consumer: Consumer | undefined;
+  #closed = false;
+  #failure: Error | undefined;
+
+  private constructor(brokers: readonly string[], partitions: number, recording: Recording) {
+    this.recording = recording;
+    this.#partitions = partitions;
+    this.#kafka = new kafkajs.Kafka({ brokers: [...brokers], clientId: 'proof', logLevel: kafkajs.logLevel.NOTHING, retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 100 } });
+    this.#admin = this.#kafka.admin();
+  }
+
+  /**
+   * Begins to read topics that exist.
+   * @param file for the values
+   */
+  static async open(brokers: readonly string[], partitions: number, file: string): Promise<Outputs> {
+    const outputs = new Outputs(brokers, partitions, new Recording(file));
+    await outputs.#admin.connect();
+    await outputs.#read();
+    return outputs;
+  }
+
+  /** Calls `watch` for each record from now on; returns how to end that. */
+  watch(watch: Watch): () => void {
+    this.#watches.add(watch);
+    return () => this.#watches.delete(watch);
+  }
+
+  /** Event time that has come out at every end of the line, microseconds. */
+  get reachedUs(): number {
+    let reached = Infinity;
+    for (const topic of ENDS) {
+      for (let partition = 0; partition < this.#partitions; partition++) reached = Math.min(reached, this.#reachedUs.get(`${topic}/${partition}`) ?? -Infinity);
+    }
+    return reached;
+  }
+
+  /** Resolves when event time `timeUs` has come out at every end. @throws when it doesn't for long. */
+  async reach(timeUs: number): Promise<void> {
+    let least = this.reachedUs;
+    for (let since = performance.now(); this.reachedUs < timeUs; await delay(POLL_MS)) {
+      if (this.#failure) throw this.#failure;
+      if (this.reachedUs > least) {
+        least = this.reachedUs;
+        since = performance.now();
+      }
+      if (performance.now() - since > PATIENCE_MS) {
+        const behind = [...this.#reachedUs].filter(([, reached]) => reached < timeUs).map(([id]) => id);
+        throw new Error(`Event time stands still for ${PATIENCE_MS / 1000} s at ${behind.join(', ') || 'every end of the line'}.`);
+      }
+    }
+  }
+
+  /** Offsets after the last record of each partition of some topics, committed or not, by `<topic>/<partition>`. */
+  async ends(topics: readonly string[]): Promise<Map<string, number>> {
+    const found = await Promise.all(topics.map(async (topic) => [topic, await this.#admin.fetchTopicOffsets(topic)] as const));
+    return new Map(found.flatMap(([topic, partitions]) => partitions.map(({ partition, high }) => [`${topic}/${partition}`, Number(high)] as const)));
+  }
+
+  /** Records of a topic that a consumer group has not yet done with. */
+  async lag(group: string, topic: string): Promise<number> {
+    const ends = await this.ends([topic]);
+    const [committed] = await this.#admin.fetchOffsets({ groupId: group, topics: [topic] });
+    let lag = 0;
+    for (const { partition, offset } of committed!.partitions) lag += ends.get(`${topic}/${partition}`)! - Math.max(0, Number(offset));
+    return lag;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#consumer?.disconnect();
+    await this.#admin.disconnect();
+  }
+
+  async #read(): Promise<void> {
+    const consumer = this.#kafka.consumer({
+      groupId: `proof-${process.pid}-${Date.now()}`,
+      readUncommitted: false,
+      allowAutoTopicCreation: false,
+      maxWaitTimeInMs: 100,
+      retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 100, restartOnFailure: () => Promise.resolve(false) },
+    });
+    this.#consumer = consumer;
+    consumer.on(consumer.events.CRASH, () => {
+      if (!this.#closed) this.#again(consumer).catch((error: unknown) => (this.#failure = error as Error));
+    });
+    await consumer.connect();
+    await consumer.subscribe({ topics: [...OUTPUTS], fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: true,
+      eachBatch: ({ batch: { topic, partition, messages } }) => {
+        for (const message of messages) this.#take(topic, partition, message);
+        return Promise.resolve();
+      },
+    });
+    // A reader that begins anew, and again at the beginning, goes on where the one before was.
+    for (const [id, offset] of this.#next) {
+      const at = id.lastIndexOf('/');
+      consumer.seek({ topic: id.slice(0, at), partition: Number(id.slice(at + 1)), offset: `${offset}` });
+    }
+  }
+
+  async #again(crashed: Consumer): Promise<void> {
+    await crashed.disconnect();
+    if (!this.#closed) await this.#read();
+  }
+
+  #take(topic: string, partition: number, { offset, key, value, timestamp, headers = {} }: KafkaMessage): void {
+    const id = `${topic}/${partition}`;
+    const place = Number(offset);
+    if (place < (this.#next.get(id) ?? 0)) return;
+    this.#next.set(id, place + 1);
+    for (const watch of this.#watches) watch(topic, partition, Number(timestamp));
+    const bytes = value ?? Buffer.alloc(0);
+    const schema = text(headers, 'schema');
+    if (schema === WATERMARK_SCHEMA) {
+      const { timeUs } = Watermark.decode(bytes);
+      if (timeUs > (this.#reachedUs.get(id) ?? -Infinity)) this.#reachedUs.set(id, timeUs);
+      return;
+    }
+    this.recording.add({
+      topic, partition, schema,
+      key: key?.toString() ?? '',
+      value: bytes,
+      timeMs: Number(text(headers, 'time')),
+      source: text(headers, 'source'),
+      sequence: Number(text(headers, 'sequence')),
+    });
+  }
+}
+
+function text(headers: IHeaders, name: string): string {
+  return headers[name]?.toString() ?? '';
+}

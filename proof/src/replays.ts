@@ -1,0 +1,100 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { TOPICS, WATERMARK_SCHEMA, Watermark } from '@millwright/contracts';
+import { createLogger, noTelemetry } from '@millwright/observability';
+import { loadPlant } from '@millwright/plant';
+import { createFeaturesProcessor } from '@millwright/service-features';
+import { DEFAULT_SETTINGS } from '@millwright/service-ingestion';
+import { startStandalone } from '@millwright/service-standalone';
+import { readEnvironment, shellEnvironment } from '@millwright/shell';
+import { PureRun, type NewRecord } from '@millwright/streams';
+import { copyInputs, readInputs, type InputRecord } from './copy.js';
+import { Line, PARTITIONS, type LineOptions } from './line.js';
+import { ENDS, OUTPUTS } from './outputs.js';
+import { Recording } from './recording.js';
+
+const POLL_MS = 50;
+const PATIENCE_MS = 300_000;
+
+/** The input topics of one Kafka, read at full speed by another line; resolves when event time `untilUs` has come out. */
+export async function replayOnKafka(from: readonly string[], options: LineOptions, untilUs: number): Promise<Recording> {
+  const line = await Line.start(options);
+  try {
+    await copyInputs(from, line.kafka.brokers);
+    await line.outputs.reach(untilUs);
+    return line.outputs.recording;
+  } finally {
+    await line.close();
+  }
+}
+
+/** The input topics of a Kafka, read by all services in this process from the embedded log. */
+export async function replayEmbedded(from: readonly string[], { folder, plantPath }: Pick<LineOptions, 'folder' | 'plantPath'>, untilUs: number): Promise<Recording> {
+  const { config } = readEnvironment(
+    { config: shellEnvironment },
+    { MILLWRIGHT_PLANT: plantPath, MILLWRIGHT_INSTANCE: 'proof', MILLWRIGHT_PARTITIONS: String(PARTITIONS), LISTEN_HOST: '127.0.0.1', GRPC_PORT: '0', HTTP_PORT: '0' },
+  );
+  const { log, close } = await startStandalone({
+    plant: loadPlant(plantPath), config,
+    file: join(folder, 'log.sqlite'),
+    ingestion: { ...DEFAULT_SETTINGS, idleMs: Infinity },
+    logger: createLogger({ service: 'proof', level: 'fatal' }),
+    telemetry: noTelemetry(),
+  });
+  try {
+    await readInputs(from, (records) => log.append(records.map(asNewRecord)));
+    const recording = new Recording(join(folder, 'values.bin'));
+    const reached = new Map(ENDS.flatMap((topic) => Array.from({ length: PARTITIONS }, (_, partition) => [`${topic}/${partition}`, -Infinity] as const)));
+    const tail = await log.tail({
+      topics: OUTPUTS,
+      from: 'earliest',
+      batch: ({ topic, partition, records }) => {
+        for (const { key, value, timeMs, headers: { schema, source, sequence } } of records) {
+          if (schema === WATERMARK_SCHEMA) reached.set(`${topic}/${partition}`, Watermark.decode(value).timeUs);
+          else recording.add({ topic, partition, key, value: Buffer.from(value), timeMs, schema, source, sequence });
+        }
+      },
+    });
+    for (const began = performance.now(); Math.min(...reached.values()) < untilUs; await delay(POLL_MS)) {
+      if (performance.now() - began > PATIENCE_MS) throw new Error(`The embedded log had not worked off the input after ${PATIENCE_MS / 1000} s.`);
+    }
+    await tail.close();
+    return recording;
+  } finally {
+    await close();
+  }
+}
+
+/** The telemetry of a Kafka, record by record through the features processor alone: no log, no store, no batches. */
+export async function replayPure(from: readonly string[], { folder, plantPath }: Pick<LineOptions, 'folder' | 'plantPath'>): Promise<Recording> {
+  const recording = new Recording(join(folder, 'values.bin'));
+  const processor = createFeaturesProcessor(loadPlant(plantPath));
+  const runs = Array.from({ length: PARTITIONS }, () => ({ run: new PureRun(processor), sequence: 0 }));
+  await readInputs(from, (records) => {
+    for (const record of records) {
+      if (record.topic !== TOPICS.telemetry.name) continue;
+      const { partition, key, value, timeMs, headers } = asNewRecord(record);
+      const partitionRun = runs[partition]!;
+      for (const { topic, key: asset, value: vector, timeMs: endMs, schema } of partitionRun.run.push([{ key, value, timeMs, ...headers }])) {
+        recording.add({
+          topic, partition, key: asset, value: Buffer.from(vector), timeMs: endMs, schema,
+          source: `${processor.name}/${partition}/${record.topic}`,
+          sequence: ++partitionRun.sequence,
+        });
+      }
+    }
+    return Promise.resolve();
+  });
+  return recording;
+}
+
+function asNewRecord({ topic, partition, message: { key, value, headers = {} } }: InputRecord): NewRecord {
+  const text = (name: string): string => headers[name]?.toString() ?? '';
+  return {
+    topic, partition,
+    key: key?.toString() ?? '',
+    value: value ?? new Uint8Array(0),
+    timeMs: Number(text('time')),
+    headers: { schema: text('schema'), source: text('source'), sequence: Number(text('sequence')) },
+  };
+}

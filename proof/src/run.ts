@@ -1,0 +1,173 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { TOPICS } from '@millwright/contracts';
+import { recordedInput, type RecordedInput } from './recorded-input.js';
+import { Line } from './line.js';
+import type { Recording } from './recording.js';
+import type { Stage } from './case.js';
+
+export const INSTANCES = 2;
+
+/** Seconds of a case that is a part of the whole. */
+export const part = ({ seconds }: Stage): number => Math.max(30, seconds / 5);
+
+/** How far input goes ahead of the output at full speed, seconds of event time: far enough that all are busy. */
+const LEAD_US = 400e6;
+/** How long the services' own counts may take to be right. */
+const BOOKS_MS = 10_000;
+
+/** What came of playing the input to its end. */
+export interface Played {
+  readonly recording: Recording;
+  /** What should not have happened, a sentence each: by the services' ledgers, by the numbers of the output, or otherwise. */
+  readonly failures: readonly string[];
+  /** Records of the input that are missing by the ledgers. */
+  readonly lost: number;
+}
+
+/** An undisturbed run, and the pace that the cases take from it. */
+export interface Reference extends Played {
+  readonly input: RecordedInput;
+  /** Steps of the input. */
+  readonly steps: number;
+  /** Steps a second that the line held at full speed. */
+  readonly capacity: number;
+}
+
+const references = new Map<string, Promise<Reference>>();
+const keptFolder = (() => {
+  let folder: string | undefined;
+  return (): string => {
+    if (folder === undefined) {
+      const made = (folder = mkdtempSync(join(tmpdir(), 'millwright-proof-')));
+      process.once('exit', () => rmSync(made, { recursive: true, force: true }));
+    }
+    return folder;
+  };
+})();
+
+/**
+ * Plays as much input as lasts for `seconds` at half of full speed, undisturbed at full speed; cases of the same length and seed share it.
+ */
+export function reference(stage: Stage, seconds: number): Promise<Reference> {
+  const id = `${stage.seed}-${seconds}`;
+  let found = references.get(id);
+  if (found === undefined) references.set(id, (found = playUndisturbed(join(keptFolder(), id), stage, seconds)));
+  return found;
+}
+
+async function playUndisturbed(folder: string, { seed, progress }: Stage, seconds: number): Promise<Reference> {
+  const input = recordedInput(join(folder, 'plant'), seed);
+  progress('undisturbed run at full speed: the output to compare with, and the pace');
+  const line = await Line.start({ folder, plantPath: input.plantPath, source: input.source, instances: INSTANCES });
+  try {
+    const began = performance.now();
+    let steps = 0;
+    for (const step of input.steps(Infinity)) {
+      await line.publish(step);
+      steps++;
+      while (step.advanceToUs - line.outputs.reachedUs > LEAD_US && line.outputs.reachedUs > -Infinity) await delay(5);
+      if (performance.now() - began > seconds * 500) break;
+    }
+    const played = await finish(line, input, steps);
+    const capacity = steps / ((performance.now() - began) / 1000);
+    progress(`${steps} s of event time at ${capacity.toFixed(1)} times the speed of the clock; output: ${summary(played.recording)}`);
+    return { ...played, input, steps, capacity };
+  } finally {
+    await line.close();
+    rmSync(join(folder, 'kafka'), { recursive: true, force: true });
+  }
+}
+
+/** Plays the input of the reference at half of full speed; `progress` is told after each step how many seconds of it are left. */
+export async function playAtHalfLoad(line: Line, { input, steps, capacity }: Reference, progress: (remaining: number) => void): Promise<void> {
+  const pace = capacity / 2;
+  const began = performance.now();
+  let played = 0;
+  for (const step of input.steps(steps)) {
+    const wait = began + (++played / pace) * 1000 - performance.now();
+    if (wait > 1) await delay(wait);
+    await line.publish(step);
+    progress((steps - played) / pace);
+    if (line.failures.length > 0) throw new Error(line.failures[0]);
+  }
+}
+
+/** Lets the line work off what is left and looks at its books. */
+export async function finish(line: Line, input: RecordedInput, steps: number): Promise<Played> {
+  await line.ready();
+  const end = input.epilogue(steps);
+  await line.publish(end);
+  await line.flush();
+  await line.outputs.reach(end.advanceToUs);
+  const { recording } = line.outputs;
+  const sent = countRecords(input, steps);
+  const expected = (topic: string): number => sent.get(topic) ?? recording.count(topic);
+  let balance = balanceOf(await ledgers(line), expected);
+  // A service's own count follows its output by a moment.
+  for (const began = performance.now(); balance.failures.length > 0 && performance.now() - began < BOOKS_MS; await delay(100)) {
+    balance = balanceOf(await ledgers(line), expected);
+  }
+  return { recording, failures: [...line.failures, ...balance.failures, ...recording.misnumbered.slice(0, 3)], lost: balance.lost };
+}
+
+/** Records of the input by topic. */
+function countRecords(input: RecordedInput, steps: number): ReadonlyMap<string, number> {
+  let [telemetry, records] = [0, 0];
+  for (const { blocks, production } of input.steps(steps)) {
+    telemetry += blocks.length;
+    records += production.length;
+  }
+  return new Map([[TOPICS.telemetry.name, telemetry], [TOPICS.production.name, records]]);
+}
+
+/** Holds the ledgers against what came in. */
+function balanceOf(sums: Ledgers, expected: (topic: string) => number): { readonly failures: string[]; readonly lost: number } {
+  const failures: string[] = [];
+  let lost = 0;
+  for (const [processor, topics] of sums) {
+    for (const [topic, { taken, processed, late, deadLettered, repeated, missing }] of topics) {
+      const short = Math.max(expected(topic) - processed - late - deadLettered, taken - processed - late - deadLettered - repeated);
+      lost += Math.max(0, short);
+      if (short !== 0 || missing > 0) {
+        failures.push(`${processor} processed ${processed} of ${expected(topic)} records of ${topic} (${late} late, ${deadLettered} bad, ${repeated} repeated, ${missing} missing by their numbers)`);
+      } else if (late + deadLettered > 0) failures.push(`${processor} found ${late} records of ${topic} late and ${deadLettered} bad, where none is`);
+    }
+  }
+  return { failures, lost };
+}
+
+interface Sum {
+  taken: number;
+  processed: number;
+  late: number;
+  deadLettered: number;
+  repeated: number;
+  missing: number;
+}
+
+/** Sums over the partitions, by processor and topic. */
+type Ledgers = ReadonlyMap<string, ReadonlyMap<string, Sum>>;
+
+async function ledgers(line: Line): Promise<Ledgers> {
+  const sums = new Map<string, Map<string, Sum>>();
+  for (const { processor, ledger } of await line.statuses()) {
+    const topics = sums.get(processor) ?? new Map<string, Sum>();
+    sums.set(processor, topics);
+    for (const entry of ledger) {
+      const sum = topics.get(entry.topic) ?? { taken: 0, processed: 0, late: 0, deadLettered: 0, repeated: 0, missing: 0 };
+      topics.set(entry.topic, sum);
+      sum.taken += entry.in;
+      for (const name of ['processed', 'late', 'deadLettered', 'repeated', 'missing'] as const) sum[name] += entry[name];
+    }
+  }
+  return sums;
+}
+
+/** What came out, for people. */
+export function summary(recording: Recording): string {
+  const topics = [TOPICS.features, TOPICS.inferences, TOPICS.quality, TOPICS.alarms];
+  return topics.map(({ name }) => `${recording.count(name)} ${name}`).join(', ');
+}
