@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadPlant, parsePlant, type Plant } from '@millwright/plant';
 
-const path = join(import.meta.dirname, '../../plants/demo/plant.yaml');
+/** Folder of the demo plant. */
+export const demoFolder = join(import.meta.dirname, '../../plants/demo');
+const path = join(demoFolder, 'plant.yaml');
 
 /** The demo plant, with its models and baselines. */
 export const demoPlant = (): Plant => loadPlant(path);

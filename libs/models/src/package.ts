@@ -51,7 +51,7 @@ export async function loadPackage(directory: string): Promise<ModelPackage> {
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new ModelPackageError(manifestFile, undefined, `not JSON (${(error as Error).message})`, 'correct it');
+    throw new ModelPackageError(manifestFile, undefined, `not JSON (${(error as Error).message.replace(/\s+/g, ' ')})`, 'correct it');
   }
   const manifest = parseManifest(json);
   if ('problem' in manifest) throw new ModelPackageError(manifestFile, manifest.field, manifest.problem, REBUILD);

@@ -47,7 +47,7 @@ export function parseMonitorBaseline(text: string, file: string): MonitorBaselin
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw refusal(file, `is not JSON (${(error as Error).message})`);
+    throw refusal(file, `is not JSON (${(error as Error).message.replace(/\s+/g, ' ')})`);
   }
   if (typeof json !== 'object' || json === null) throw refusal(file, 'holds no JSON object');
   const read = new Fields(json as Record<string, unknown>, file);

@@ -12,13 +12,14 @@ export const deadLetterKey = ({ key }: LogRecord): string => cut(key);
 export function deadLetter(record: LogRecord, processor: string, error: string): Uint8Array {
   const { topic, partition, offset, key, value } = record;
   const { schema, source, sequence, traceparent } = record.headers;
+  const reason = cut(oneLine(error));
   const isCut = value.byteLength > MAX_VALUE_BYTES || [key, schema, source].some((text) => text.length > MAX_TEXT);
   return DeadLetter.encode({
     topic,
     partition,
     offset,
     processor,
-    error: isCut ? `${cut(error)} (cut here; whole at ${topic}/${partition}@${offset}, where it has ${value.byteLength} bytes of value)` : cut(error),
+    error: isCut ? `${reason} (cut here; whole at ${topic}/${partition}@${offset}, where it has ${value.byteLength} bytes of value)` : reason,
     key: Buffer.from(cut(key)),
     value: value.subarray(0, MAX_VALUE_BYTES),
     headers: { schema: cut(schema), source: cut(source), sequence: `${sequence}`, ...(traceparent === undefined ? {} : { traceparent: cut(traceparent) }) },
@@ -26,3 +27,7 @@ export function deadLetter(record: LogRecord, processor: string, error: string):
 }
 
 const cut = (text: string): string => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text);
+
+/** Errors quote what they found, which may be anything. */
+// eslint-disable-next-line no-control-regex -- control characters are what is taken out
+const oneLine = (text: string): string => text.replace(/[\u0000-\u001f\u007f]+/g, ' ');
