@@ -43,7 +43,7 @@ export async function doctor(options: DoctorOptions): Promise<number> {
     ...(await Promise.all(options.http.map(service))),
     ...[kafka.tls, redis.tls, grpc].flatMap((each) => certificates(each ?? {})),
   ];
-  for (const { name, found, problem } of diagnoses) process.stdout.write(`${problem === undefined ? 'ok    ' : 'WRONG '} ${name}: ${problem ?? found ?? 'fine'}\n`);
+  for (const { name, found, problem } of diagnoses) process.stdout.write(`${problem === undefined ? 'ok    ' : 'WRONG '}${name}: ${problem ?? found ?? 'fine'}\n`);
   const wrong = diagnoses.filter(({ problem }) => problem !== undefined).length;
   process.stdout.write(wrong === 0 ? 'All is well.\n' : `${wrong} of ${diagnoses.length} are wrong.\n`);
   return wrong === 0 ? 0 : 1;

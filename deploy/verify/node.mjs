@@ -46,7 +46,7 @@ export async function verifyOnNode(report, root) {
         const servers = readFileSync(join(root, 'deploy/verify/servers.yaml'), 'utf8');
         await apply(servers.split('\n---\n').slice(0, 2).join('\n---\n'));
         const kafkaIp = await clusterIp('kafka');
-        await apply(servers.replace('ADVERTISED', kafkaIp));
+        await apply(servers.replace('//ADVERTISED:', `//${kafkaIp}:`));
         await Promise.all(['kafka', 'redis'].map((name) => kubectl('rollout', 'status', `deployment/${name}`, '--timeout=180s')));
         brokers = `${kafkaIp}:9092`;
         redisIp = await clusterIp('redis');

@@ -1,6 +1,6 @@
 {{/* How to reach Kafka: variables of the environment. */}}
 {{- define "millwright.kafkaEnv" -}}
-{{- with .Values.kafka }}
+{{- with .Values.kafka -}}
 - name: KAFKA_BROKERS
   value: {{ join "," .brokers | quote }}
 - name: MILLWRIGHT_PARTITIONS
@@ -31,7 +31,7 @@
 {{- end }}
 
 {{- define "millwright.redisEnv" -}}
-{{- with .Values.redis }}
+{{- with .Values.redis -}}
 - name: REDIS_URL
 {{- if .urlSecret.name }}
   valueFrom:

@@ -25,12 +25,14 @@ export class Inquiry {
 
   createTopics(specs: readonly TopicSpec[]): Promise<void> {
     return patiently(async () => {
+      // One by one: kafkajs can't list topics while one of them, just made by someone else, has no leader yet.
+      const missing: ITopicConfig[] = [];
+      for (const spec of specs) if (!(await this.exists(spec.name))) missing.push(toConfig(spec));
+      if (missing.length === 0) return;
       const admin = this.#kafka.admin();
       try {
         await admin.connect();
-        const existing = new Set(await admin.listTopics());
-        const missing = specs.filter((spec) => !existing.has(spec.name)).map(toConfig);
-        if (missing.length > 0) await admin.createTopics({ topics: missing });
+        await admin.createTopics({ topics: missing });
       } finally {
         await admin.disconnect();
       }
