@@ -9,7 +9,7 @@ import { secondOf } from './motors.js';
 import type { Worker } from './peers/worker.js';
 
 /** Share of a segment's outputs before the clock starts: both are started anew for each segment and compile as they go. */
-const WARM_UP = 0.4;
+const WARM_UP = 0.5;
 const PATIENCE_MS = 180_000;
 const SOURCE = 'bench';
 

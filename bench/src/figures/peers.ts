@@ -105,8 +105,8 @@ function peerMeasurement(job: Job, peer: Peer, { rounds, seconds, goal }: { read
 }
 
 export const peerMeasurements: readonly Measurement[] = [
-  peerMeasurement(FEATURES, kafkaStreams, { rounds: 5, seconds: 240, goal: 1 }),
+  peerMeasurement(FEATURES, kafkaStreams, { rounds: 3, seconds: 480, goal: 1 }),
   peerMeasurement(FEATURES, quix, { rounds: 3, seconds: 120, goal: 5 }),
-  peerMeasurement(SPC, kafkaStreams, { rounds: 5, seconds: 600, goal: 1 }),
+  peerMeasurement(SPC, kafkaStreams, { rounds: 3, seconds: 1_200, goal: 1 }),
   peerMeasurement(SPC, quix, { rounds: 3, seconds: 200, goal: 5 }),
 ];

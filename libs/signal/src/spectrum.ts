@@ -1,3 +1,4 @@
+import { sumOfLogarithms } from './entropy.js';
 import type { SpectrumBands } from './kind.js';
 import { PowerSpectrum } from './power-spectrum.js';
 
@@ -52,13 +53,11 @@ export class SpectrumFeatures {
     for (let i = 0; i < this.#peaks.length; i++) out[at++] = i < found ? refined(power, this.#peaks[i]!) * binHz : NaN;
     let total = 0;
     let moment = 0;
-    let logarithms = 0;
     for (let k = 0; k < power.length; k++) {
-      const p = power[k]!;
-      total += p;
-      moment += k * p;
-      if (p > 0) logarithms += p * Math.log(p);
+      total += power[k]!;
+      moment += k * power[k]!;
     }
+    const logarithms = sumOfLogarithms(power);
     // With q = p / total: -Σ q ln q = ln total - (Σ p ln p) / total.
     out[at++] = total > 0 ? (moment / total) * binHz : NaN;
     out[at] = total > 0 ? Math.max(0, Math.log(total) - logarithms / total) / Math.log(power.length) : NaN;
