@@ -40,7 +40,6 @@ function assemble() {
   run('npm', ['ci', '--ignore-scripts', '--prefer-offline', ...production, ...npm], { env: skip });
   if (accelerator === 'cuda') run('node', ['script/install.js'], { cwd: join(root, 'node_modules/onnxruntime-node'), env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'cuda12' } });
   mkdirSync(image);
-  writeFileSync(join(image, 'sbom.cdx.json'), run('npm', ['sbom', '--package-lock-only', '--sbom-format=cyclonedx', '--sbom-type=application', ...production], { output: true }));
   writeFileSync(join(image, 'main.mjs'), `import './${folder}/dist/main.js';\n`);
   copy('package.json');
   copy('plants');
@@ -48,6 +47,7 @@ function assemble() {
   for (const member of membersNeeded(folder)) for (const part of ['package.json', 'dist', 'kafka', 'node_modules']) copy(join(member, part));
   dropDanglingLinks(join(image, 'node_modules/@millwright'));
   trimOnnxRuntime(join(image, 'node_modules/onnxruntime-node/bin'));
+  writeFileSync(join(image, 'sbom.cdx.json'), billOfMaterials(production));
   console.log(`${service}: ${globSync('**/*', { cwd: image }).length} files in ${image}`);
 }
 
@@ -72,6 +72,21 @@ function manifest(folder) {
 /** Links to packages that this service does not use lead nowhere. */
 function dropDanglingLinks(folder) {
   for (const name of readdirSync(folder)) if (!existsSync(join(folder, name))) rmSync(join(folder, name));
+}
+
+/** CycloneDX of what is in the image, Node included: what the lock file says of the packages that are there. */
+function billOfMaterials(production) {
+  const bill = JSON.parse(run('npm', ['sbom', '--package-lock-only', '--sbom-format=cyclonedx', '--sbom-type=application', ...production], { output: true }));
+  const there = new Set(
+    globSync('**/node_modules/{*,@*/*}/package.json', { cwd: image }).map((path) => JSON.parse(readFileSync(join(image, path), 'utf8'))).map(({ name, version }) => `${name}@${version}`),
+  );
+  bill.components = bill.components.filter((each) => there.has(each['bom-ref']));
+  const node = { 'bom-ref': `node@${process.versions.node}`, type: 'platform', name: 'node', version: process.versions.node, purl: `pkg:generic/node@${process.versions.node}` };
+  bill.components.push(node);
+  bill.metadata.component.name = `millwright-${service}`;
+  const refs = new Set([bill.metadata.component['bom-ref'], ...bill.components.map((each) => each['bom-ref'])]);
+  bill.dependencies = bill.dependencies.filter(({ ref }) => refs.has(ref)).map((each) => ({ ...each, dependsOn: each.dependsOn.filter((ref) => refs.has(ref)) }));
+  return `${JSON.stringify(bill, undefined, 2)}\n`;
 }
 
 /** What only compilers, debuggers, tests and people read. */

@@ -60,6 +60,13 @@ await report.check('rules: promtool test', on('promtool'), async () => {
   await run('promtool', ['test', 'rules', ...tests]);
   return `${tests.reduce((sum, path) => sum + (readFileSync(path, 'utf8').match(/^ {2}- name: /gm) ?? []).length, 0)} cases`;
 });
+await report.check('rules: every metric is in the telemetry contract', {}, () => {
+  const contract = readFileSync(join(root, 'docs/telemetry.md'), 'utf8');
+  const names = new Set(globSync(`${rules}/*.yaml`).flatMap((path) => [...readFileSync(path, 'utf8').matchAll(/(?<![:\w])(millwright_\w+)(?=[{[) ])/g)].map(([, name]) => name)));
+  const labels = new Set([...contract.matchAll(/`(millwright_\w+)`/g)].map(([, name]) => name));
+  for (const name of names) if (!labels.has(name.replace(/_(bucket|count|sum)$/, ''))) throw new Error(`${name} is in no row of docs/telemetry.md: correct the rule, or libs/observability/telemetry.yaml`);
+  return `${names.size} names`;
+});
 await report.check('rules: each alert has a runbook with steps', {}, () => {
   const pages = new Set([...readFileSync(join(rules, 'alerts.yaml'), 'utf8').matchAll(/runbook: (\S+)/g)].map(([, page]) => page));
   const alerts = (readFileSync(join(rules, 'alerts.yaml'), 'utf8').match(/- alert: /g) ?? []).length;
