@@ -166,11 +166,16 @@ export async function readData(log: EventLog, topics: readonly string[]): Promis
  */
 export async function recorded(log: EventLog, file: string, wanted: (record: LogRecord) => boolean = () => true): Promise<Recording> {
   const recording = new Recording(file);
+  await recordMore(log, recording, wanted);
+  return recording;
+}
+
+/** Adds to a recording the results that are wanted. */
+export async function recordMore(log: EventLog, recording: Recording, wanted: (record: LogRecord) => boolean): Promise<void> {
   for (const record of await readData(log, RESULTS)) {
     const { topic, partition, key, value, timeMs, headers } = record;
     if (wanted(record)) recording.add({ topic, partition, key, value: Buffer.from(value), timeMs, schema: headers.schema, source: headers.source, sequence: headers.sequence });
   }
-  return recording;
 }
 
 /** Plays steps through a line of its own, undisturbed, and records what came out in a file. */

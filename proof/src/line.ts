@@ -30,6 +30,8 @@ export interface LineOptions {
   readonly source: string;
   /** Of each service. */
   readonly instances: number;
+  /** More variables of the services' environment. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** One of the processes of a line; after a kill another one takes its place under the same name. */
@@ -163,8 +165,8 @@ export class Line {
   }
 
   #spawn(service: ServiceName, instance: number, ports: Ports): ServiceProcess {
-    const { folder, plantPath } = this.#options;
-    return new ServiceProcess(service, instance, folder, plantPath, { brokers: this.kafka.brokers, redisUrl: this.redis.url }, false, { ...SETTINGS, ...ports });
+    const { folder, plantPath, settings } = this.#options;
+    return new ServiceProcess(service, instance, folder, plantPath, { brokers: this.kafka.brokers, redisUrl: this.redis.url }, false, { ...SETTINGS, ...settings, ...ports });
   }
 
   /** Notes when it is ready, and that it ended by itself. */

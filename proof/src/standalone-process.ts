@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ROOT } from '@millwright/cli/home';
@@ -12,6 +12,7 @@ import type { ProcessorStatus } from '@millwright/streams';
 const START_MS = 60_000;
 const DRAIN_MS = 120_000;
 const POLL_MS = 50;
+const PAGE_BYTES = 4_096;
 
 export interface StandaloneProcessOptions {
   readonly plantPath: string;
@@ -44,13 +45,15 @@ export class StandaloneProcess {
 
   /** Resolves when it listens. @throws when it ends before */
   static async start(options: StandaloneProcessOptions): Promise<StandaloneProcess> {
+    // The log goes on where an earlier process of the same file left it.
+    const began = existsSync(options.logFile) ? readFileSync(options.logFile, 'utf8').length : 0;
     const started = new StandaloneProcess(options);
     for (const deadline = performance.now() + START_MS; started.#grpc === ''; await pause(50)) {
       if (started.#child.exitCode !== null || performance.now() > deadline) {
         started.#child.kill('SIGKILL');
         throw new Error(`the standalone process did not start; its log ends with:\n${readFileSync(options.logFile, 'utf8').split('\n').slice(-5).join('\n')}`);
       }
-      for (const line of readFileSync(options.logFile, 'utf8').split('\n')) {
+      for (const line of readFileSync(options.logFile, 'utf8').slice(began).split('\n')) {
         if (!line.includes('"listening"')) continue;
         const { grpc, http } = JSON.parse(line) as { grpc: string; http: string };
         started.#grpc = grpc;
@@ -83,6 +86,20 @@ export class StandaloneProcess {
       if (inputs.length > 0 && inputs.every(({ watermarkUs = -Infinity }) => watermarkUs >= timeUs)) return;
     }
     throw new Error(`the standalone process did not work off what it was given within ${DRAIN_MS / 1000} s; its log is ${this.#options.logFile}`);
+  }
+
+  /** Ends it as a crash would. */
+  async kill(): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
+
+  /** Resident memory, MiB. */
+  get residentMiB(): number {
+    const [, pages] = readFileSync(`/proc/${this.pid}/statm`, 'utf8').split(' ');
+    return (Number(pages) * PAGE_BYTES) / 1_048_576;
   }
 
   /** Ends it in order. @throws when it ends otherwise */

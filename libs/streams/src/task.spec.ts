@@ -246,6 +246,27 @@ describe('Task', () => {
     expect([...task.checkpoint().changed.keys()]).toEqual(['b']);
   });
 
+  it('takes a checkpoint with things changed for another, or refuses it, and never fills the memory', () => {
+    const full = new Task(summing(['a.v1']), 5);
+    void full.apply({ topic: 'a.v1', records: Array.from({ length: 9 }, (_, i) => toRecord('a.v1', i, { key: `k${i}`, what: i % 3 === 0 ? 'timer 9' : 'add 2', source: `e${i}`, sequence: 2 * i + 1 })), nextOffset: 9 }, { live: true });
+    const { changed, ...checkpoint } = full.checkpoint();
+    const system = Buffer.from(checkpoint.system).toString();
+    fc.assert(
+      fc.property(fc.nat(system.length), fc.nat(5), fc.constantFrom('', '9', '-', '"', '[', '}', 'null', '1e9', ','), (at, drop, put) => {
+        const mutated = Buffer.from(system.slice(0, at) + put + system.slice(at + drop));
+        const task = new Task(summing(['a.v1']), 5);
+        try {
+          task.restore({ ...checkpoint, system: mutated }, changed);
+        } catch (error) {
+          expect((error as Error).message).not.toBe('');
+          return;
+        }
+        expect(task.checkpoint().changed.size).toBe(0);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it('refuses promises in a pure run, in one sentence', () => {
     const run = new PureRun(summing(['a.v1']));
     expect(() => run.push([{ key: 'a', value: Buffer.from('slow'), timeMs: 0 }])).toThrow('a pure run needs one that answers at once');
