@@ -5,6 +5,7 @@ import { kafkaEnvironment, readEnvironment } from '@millwright/shell';
 import { createSimulator } from '@millwright/simulator';
 import { openKafkaLog, type ProcessorStatus } from '@millwright/streams';
 import { channelCredentials, type ConnectionOptions } from './connection.js';
+import { fromNow } from './from-now.js';
 import { findPlant } from './home.js';
 import { inTurn, type Line } from './line.js';
 import { present } from './present.js';
@@ -14,7 +15,8 @@ import { standardErrorLogger } from './standard-error-logger.js';
 
 /**
  * `millwright feed`: plays the simulated plant or a file into a line that runs elsewhere, and counts what comes out of its Kafka:
- * the same check as that of `cluster`, whatever runs the services.
+ * the same check as that of `cluster`, whatever runs the services. Event time begins now; at a speed above 1 it gets ahead of the clock, by as much
+ * as ingestion allows (MILLWRIGHT_MAX_AHEAD_MS).
  */
 export async function feed(options: RunOptions & ConnectionOptions): Promise<number> {
   const credentials = channelCredentials(options);
@@ -25,10 +27,11 @@ export async function feed(options: RunOptions & ConnectionOptions): Promise<num
   const refusals = refusalReporter();
   const run = Date.now().toString(36);
   try {
-    const source =
+    const source = fromNow(
       options.replay === undefined
         ? createSimulator(plant, `simulation/${plant.name}/${run}`)
-        : await openReplay(plant, options.replay, { source: `replay/${run}`, onRefusal: ({ message }) => refusals.row(message) });
+        : await openReplay(plant, options.replay, { source: `replay/${run}`, onRefusal: ({ message }) => refusals.row(message) }),
+    );
     const publisher = new GrpcPublisher({
       address: options.address,
       credentials,

@@ -47,7 +47,7 @@ export async function verifyCompose(report, needs, root) {
   await report.check(`compose: up and end to end${observability ? '' : ', without collector, Prometheus and Grafana, whose images are not here'}`, needs, async () => {
     try {
       await compose('up', '--detach', '--wait', '--no-build', ...services);
-      const said = await compose('run', '--rm', '-T', 'feed', '--for', '30s', '--json');
+      const said = await compose('run', '--rm', '-T', 'feed', '--for', '30s', '--speed', '1', '--json');
       const figures = JSON.parse(said.split('\n').findLast((line) => line.startsWith('{"in"')));
       if (figures.lost !== 0 || figures.duplicated !== 0 || figures.in === 0) throw new Error(JSON.stringify(figures));
       return `in ${figures.in}, inferences ${figures.inferences}, lost ${figures.lost}, duplicated ${figures.duplicated}, p99 ${figures.p99_ms} ms`;

@@ -58,6 +58,8 @@ export async function verifyOnNode(report, root) {
       }));
     if (!installed) return;
 
+    // The first transactions and connections are slower than all that follow.
+    await step('warmed up', async () => say(await (await feed('warm', 20)).figures()));
     await step('end to end through the gRPC Service', async () => {
       normal = await (await feed('check', 45)).figures();
       return say(normal);
@@ -81,6 +83,7 @@ export async function verifyOnNode(report, root) {
     });
     await step('helm uninstall leaves nothing', async () => {
       await run('helm', ['uninstall', RELEASE, '--namespace', NAMESPACE, '--wait']);
+      await kubectl('wait', 'pods', '-l', `app.kubernetes.io/instance=${RELEASE}`, '--for=delete', '--timeout=60s');
       const left = (await kubectl('get', 'all,networkpolicy,pdb', '-l', `app.kubernetes.io/instance=${RELEASE}`, '-o', 'name')).trim();
       if (left !== '') throw new Error(`left behind: ${left}`);
     });
@@ -94,17 +97,18 @@ export async function verifyOnNode(report, root) {
 
   /** The simulated plant for some seconds, as a job of the cluster's own. */
   async function feed(name, seconds) {
-    const args = ['feed', '--address', ingestion, '--for', `${seconds}s`, '--speed', '2', '--json'];
+    const args = ['feed', '--address', ingestion, '--for', `${seconds}s`, '--speed', '1', '--json'];
     const env = [{ name: 'KAFKA_BROKERS', value: brokers }];
     const container = { name: 'feed', image: `millwright/cli:${tag}`, imagePullPolicy: 'IfNotPresent', args, env };
     const spec = { backoffLimit: 0, template: { spec: { restartPolicy: 'Never', containers: [container] } } };
     await apply(JSON.stringify({ apiVersion: 'batch/v1', kind: 'Job', metadata: { name: `feed-${name}` }, spec }));
     await kubectl('wait', `job/feed-${name}`, '--for=jsonpath={.status.ready}=1', '--timeout=60s');
     return {
-      /** @throws when something was lost or came twice */
+      /** @throws when something was lost, came twice or did not come out */
       async figures() {
+        let status;
         for (;;) {
-          const status = JSON.parse(await kubectl('get', `job/feed-${name}`, '-o', 'jsonpath={.status}'));
+          status = JSON.parse(await kubectl('get', `job/feed-${name}`, '-o', 'jsonpath={.status}'));
           if (status.succeeded || status.failed) break;
           await delay(1_000);
         }
@@ -112,7 +116,7 @@ export async function verifyOnNode(report, root) {
         const line = said.split('\n').findLast((each) => each.startsWith('{"in"'));
         if (line === undefined) throw new Error(`the feed gave no figures:\n${said}`);
         const figures = JSON.parse(line);
-        if (figures.lost !== 0 || figures.duplicated !== 0 || figures.in === 0 || figures.inferences === 0) throw new Error(`${say(figures)}\n${said.split('\n').slice(-12).join('\n')}`);
+        if (status.failed || figures.lost !== 0 || figures.duplicated !== 0 || figures.in === 0 || figures.inferences === 0) throw new Error(`${say(figures)}\n${said.split('\n').slice(-12).join('\n')}`);
         return figures;
       },
     };
