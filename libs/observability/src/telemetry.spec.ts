@@ -93,7 +93,7 @@ describe('metrics', () => {
   const written = (topic: string, timeMs: number): NewRecord => ({ topic, partition: 3, key: 'P-1', value: new Uint8Array(), timeMs, headers: { schema: '', source: '', sequence: 1 } });
   const committed: CommittedBatch = {
     processor: 'features', topic: 'telemetry.v1', partition: 3, records: 10, seconds: 0.02, commitSeconds: 0.004, results: ['features.v1'],
-    outputs: [written('features.v1', Date.now() - 1_500), written('telemetry.v1.dlq', 0)], traceparent: traceparent(7),
+    outputs: [written('features.v1', Date.now() - 100_000), written('telemetry.v1.dlq', 0)], traceparent: traceparent(7),
   };
 
   it('count micro-batches, and measure how old results are that were committed', async () => {
@@ -108,7 +108,7 @@ describe('metrics', () => {
     expect(text).toContain(`messaging_process_duration_seconds_count{${of}} 2\n`);
     expect(text).toContain('messaging_client_sent_messages_total{messaging_system="kafka",messaging_destination_name="telemetry.v1.dlq",service_name="millwright-test"} 2\n');
     const latency = 'millwright_event_latency_seconds_bucket{millwright_processor="features",messaging_destination_name="features.v1",service_name="millwright-test",le=';
-    expect(text).toContain(`${latency}"1"} 0\n${latency}"2"} 2\n`);
+    expect(text).toContain(`${latency}"60"} 0\n${latency}"300"} 2\n`);
     expect(text).not.toContain('trace_id');
   });
 
@@ -116,12 +116,12 @@ describe('metrics', () => {
     const telemetry = await startTelemetry(OPTIONS);
     const { batch } = runtimeTelemetry(telemetry);
     batch(committed);
-    batch({ ...committed, traceparent: undefined, outputs: [written('features.v1', Date.now() - 20_000)] });
+    batch({ ...committed, traceparent: undefined, outputs: [written('features.v1', Date.now() - 1_000_000)] });
     const lines = (await telemetry.metrics('openmetrics')).split('\n');
     await telemetry.shutdown();
     const buckets = lines.filter((line) => line.startsWith('millwright_event_latency_seconds_bucket'));
     const { traceId, spanId } = parseTraceparent(traceparent(7))!;
-    expect(buckets.filter((line) => line.includes('#'))).toEqual([expect.stringMatching(new RegExp(`le="2"\\} 1 # \\{trace_id="${traceId}",span_id="${spanId}"\\} 1\\.\\d+ \\d+`))]);
+    expect(buckets.filter((line) => line.includes('#'))).toEqual([expect.stringMatching(new RegExp(`le="300"\\} 1 # \\{trace_id="${traceId}",span_id="${spanId}"\\} 1\\d\\d(\\.\\d+)? \\d+`))]);
     expect(lines).toContain('# TYPE messaging_client_consumed_messages counter');
     expect(lines.slice(-2)).toEqual(['# EOF', '']);
   });
