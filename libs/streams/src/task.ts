@@ -105,6 +105,7 @@ export class Task {
   readonly #context: TaskContext;
   #forwardedUs = -Infinity;
   #unrepeatable = false;
+  #restored = false;
   /** Key whose state the present record has begun, if it has. */
   #begun: string | undefined;
   #current: Input;
@@ -155,15 +156,17 @@ export class Task {
     return `${this.name}/${input}`;
   }
 
-  /** Whether retention had dropped records of an input that this state should stand on. */
+  /**
+   * Whether this state may stand on something else than what it has written so far did: retention had dropped records of an input, or the
+   * state was rebuilt from the log, perhaps by another plant file or release than wrote the outputs.
+   */
   isTrimmed(input: string): boolean {
-    return this.#inputs.get(input)?.trimmed ?? false;
+    return !this.#restored || (this.#inputs.get(input)?.trimmed ?? false);
   }
 
-  /** Goes on counting where the log says this task had been, for a state rebuilt from a trimmed log. */
+  /** Goes on counting where the log says this task had been, however far this state has counted: called for each of its outputs, in order. */
   resumeSequence(input: string, output: string, sequence: number): void {
-    const written = this.#inputs.get(input)?.written;
-    written?.set(output, Math.max(sequence, written.get(output) ?? 0));
+    this.#inputs.get(input)?.written.set(output, sequence);
   }
 
   /**
@@ -224,6 +227,7 @@ export class Task {
     this.#forwardedUs = system.forwardedUs ?? -Infinity;
     for (const snapshot of system.inputs) this.#inputs.get(snapshot.topic)?.restore(snapshot);
     for (const [key, bytes] of entries) this.#states.set(key, this.#processor.codec.decode(bytes, checkpoint.stateVersion));
+    this.#restored = true;
   }
 
   #onRecord(record: LogRecord, input: Input, slots: Slot[], promised: Promise<void>[]): void {

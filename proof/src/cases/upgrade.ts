@@ -44,8 +44,10 @@ export const upgrade: Case = {
       stage.progress(`restart on a checkpoint ${checkpoint.what}`);
       verdicts.push(await onCheckpoint(plant, steps, expected, checkpoint, join(stage.folder, `checkpoint-${i}`)));
     }
-    stage.progress('restart with other windows in the plant file');
-    verdicts.push(await withOtherWindows(plant, steps, join(stage.folder, 'windows')));
+    for (const lost of [false, true]) {
+      stage.progress(`restart with other windows in the plant file${lost ? ', and without checkpoints' : ''}`);
+      verdicts.push(await withOtherWindows(plant, steps, join(stage.folder, lost ? 'windows-lost' : 'windows'), lost));
+    }
     return {
       killed: verdicts.length,
       lost: verdicts.reduce((sum, { lost }) => sum + lost, 0),
@@ -113,15 +115,20 @@ async function onCheckpoint(plant: Plant, steps: readonly SourceStep[], expected
   return { ...judged, failures: judged.failures.map((each) => (each.startsWith('a checkpoint') ? each : `on a checkpoint ${what}: ${each}`)) };
 }
 
-/** After the change all windows, and judgements of them, must be those that a line without a past gives on the data from then on. */
-async function withOtherWindows(plant: Plant, steps: readonly SourceStep[], path: string): Promise<Verdict> {
+/**
+ * After the change all windows, and judgements of them, must be those that a line of the new plant file gives: without a past, on the
+ * data from then on; or where the checkpoints are lost and the state is rebuilt from the log, on all data.
+ */
+async function withOtherWindows(plant: Plant, steps: readonly SourceStep[], path: string, rebuilt: boolean): Promise<Verdict> {
   const failures: string[] = [];
   const changed = changedDemoPlant(...CHANGES);
   const on = `${path}.sqlite`;
   await play(plant, on, steps.slice(0, RESTART_AT));
-  await play(changed, on, steps.slice(RESTART_AT));
+  if (rebuilt) edit(on, ['DELETE FROM checkpoints', 'DELETE FROM checkpoint_entries']);
+  const repeated = await play(changed, on, steps.slice(RESTART_AT));
+  if (repeated > 0) failures.push(`other windows: ${repeated} records were dropped as repeated, for they had the numbers of others`);
   const fresh = `${path}-fresh.sqlite`;
-  await play(changed, fresh, steps.slice(RESTART_AT));
+  await play(changed, fresh, rebuilt ? steps : steps.slice(RESTART_AT));
   const changeMs = steps[RESTART_AT - 1]!.advanceToUs / 1000;
   const read = async (file: string, after: boolean): Promise<string[]> => {
     const records = await resultsOf(file, (log) => readData(log, [TOPICS.features.name, TOPICS.inferences.name]));
@@ -141,11 +148,13 @@ async function withOtherWindows(plant: Plant, steps: readonly SourceStep[], path
 
 const contents = ({ topic, key, timeMs, value }: LogRecord): string => `${topic} ${key} ${timeMs} ${Buffer.from(value).toString('base64')}`;
 
-async function play(plant: Plant, on: string, steps: readonly SourceStep[], logFile?: string): Promise<void> {
+/** Resolves to how many records were dropped as repeated. */
+async function play(plant: Plant, on: string, steps: readonly SourceStep[], logFile?: string): Promise<number> {
   const line = await InProcessLine.start({ plant, on, ...(logFile === undefined ? {} : { logFile }) });
   try {
     for (const step of steps) await line.give(step);
     await line.drained();
+    return line.sum('repeated');
   } finally {
     await line.close();
   }
