@@ -31,7 +31,7 @@ export const gateway: Case = {
     const count = Math.ceil(seconds * SPEED);
     const end = input.epilogue(count);
     stage.progress(`undisturbed run of ${count} s of event time`);
-    const expected = await undisturbed({ plant: loadPlant(input.plantPath), on: join(stage.folder, 'undisturbed.sqlite') }, withEnd(input.steps(count), end), join(stage.folder, 'expected'));
+    const expected = await undisturbed({ plant: loadPlant(input.plantPath), on: ':memory:' }, withEnd(input.steps(count), end), join(stage.folder, 'expected'));
 
     const file = join(stage.folder, 'log.sqlite');
     const [port] = (await freePorts(1)) as [number];
