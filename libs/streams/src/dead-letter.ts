@@ -29,5 +29,4 @@ export function deadLetter(record: LogRecord, processor: string, error: string):
 const cut = (text: string): string => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text);
 
 /** Errors quote what they found, which may be anything. */
-// eslint-disable-next-line no-control-regex -- control characters are what is taken out
 const oneLine = (text: string): string => text.replace(/[\u0000-\u001f\u007f]+/g, ' ');
