@@ -73,4 +73,6 @@ function refuse(sentence: string): number {
   return 2;
 }
 
+// What it has started ends with it.
+for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143]] as const) process.on(signal, () => process.exit(code));
 process.exit(await main());

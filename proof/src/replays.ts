@@ -39,7 +39,7 @@ export async function replayEmbedded(from: readonly string[], { folder, plantPat
     file: join(folder, 'log.sqlite'),
     ingestion: { ...DEFAULT_SETTINGS, idleMs: Infinity },
     logger: createLogger({ service: 'proof', level: 'fatal' }),
-    telemetry: noTelemetry(),
+    telemetry: noTelemetry,
   });
   try {
     await readInputs(from, (records) => log.append(records.map(asNewRecord)));

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { TOPICS } from '@millwright/contracts';
+import { TOPICS, type SourceStep } from '@millwright/contracts';
 import { recordedInput, type RecordedInput } from './recorded-input.js';
 import { Line } from './line.js';
 import type { Recording } from './recording.js';
@@ -101,7 +101,8 @@ export async function finish(line: Line, input: RecordedInput, steps: number): P
   const end = input.epilogue(steps);
   await line.publish(end);
   await line.flush();
-  await line.outputs.reach(end.advanceToUs);
+  const reached = new AbortController();
+  await Promise.all([line.outputs.reach(end.advanceToUs).finally(() => reached.abort()), goOn(line, end, reached.signal)]);
   const { recording } = line.outputs;
   const sent = countRecords(input, steps);
   const expected = (topic: string): number => sent.get(topic) ?? recording.count(topic);
@@ -111,6 +112,13 @@ export async function finish(line: Line, input: RecordedInput, steps: number): P
     balance = balanceOf(await ledgers(line), expected);
   }
   return { recording, failures: [...line.failures, ...balance.failures, ...recording.misnumbered.slice(0, 3)], lost: balance.lost };
+}
+
+/** Time does not stand still where no more data come, and with it come marks of event time. */
+async function goOn(line: Line, { advanceToUs }: SourceStep, end: AbortSignal): Promise<void> {
+  for (let seconds = 1; await delay(1_000, true, { signal: end }).catch(() => false); seconds++) {
+    await line.publish({ blocks: [], production: [], advanceToUs: advanceToUs + seconds * 1e6 });
+  }
 }
 
 /** Records of the input by topic. */

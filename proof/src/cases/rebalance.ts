@@ -14,15 +14,16 @@ export const rebalance: Case = {
   run: (stage) => underChaos(stage, { seconds: part(stage), disturb: joiningAndLeaving }),
 };
 
-/** A third instance of one service after the other, each for the time of two further changes. */
+/** A third instance of one service after the other, each for fifteen seconds. */
 const joiningAndLeaving: Disturbance = async ({ line, end }) => {
   const guests: Member[] = [];
   let changes = 0;
-  while (await goesOn(EVERY_MS, end)) {
-    if (changes % 2 === 0 || guests.length === 0) guests.push(await line.join(SERVICES[(changes / 2) % SERVICES.length]!));
+  for (let turn = 0; await goesOn(EVERY_MS, end); turn++) {
+    if (turn % 2 === 0) guests.push(await line.join(SERVICES[(turn / 2) % SERVICES.length]!));
     else if (guests.length > 1) await line.leave(guests.shift()!);
+    else continue;
     changes++;
   }
   for (const guest of guests) await line.leave(guest);
-  return changes;
+  return changes + guests.length;
 };
