@@ -1,3 +1,5 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TelemetryBlock, TOPICS } from '@millwright/contracts';
 import type { Plant } from '@millwright/plant';
@@ -5,8 +7,7 @@ import { createFeaturesProcessor } from '@millwright/service-features';
 import { topicSpecs } from '@millwright/shell';
 import { FeatureExtractor, REFERENCE_WINDOWS, type SignalWindow } from '@millwright/signal';
 import { MemoryStateStore, openKafkaLog, partitionFor, runProcessor, type EventLog, type NewRecord } from '@millwright/streams';
-import kafkajs, { type Kafka } from 'kafkajs';
-import { FETCH, PARTITIONS, quiet, startBroker } from '../broker.js';
+import { PARTITIONS, quiet, startBroker } from '../broker.js';
 import { figure, type Measurement } from '../figure.js';
 import { motorPlant, secondOf, speeds, waves } from '../motors.js';
 
@@ -37,26 +38,29 @@ async function produce(log: EventLog, plant: Plant): Promise<Load> {
   return { records, windows, samples };
 }
 
-/** Limit, first part: a consumer that only counts. Seconds from joining its group to the last record. */
-async function consume(kafka: Kafka, group: string, { records }: Load): Promise<number> {
-  const consumer = kafka.consumer({ groupId: group, ...FETCH });
-  let began = NaN;
-  consumer.on(consumer.events.GROUP_JOIN, () => (began = performance.now()));
-  await consumer.connect();
-  await consumer.subscribe({ topics: [TOPICS.telemetry.name], fromBeginning: true });
-  const { promise, resolve } = Promise.withResolvers<number>();
-  let read = 0;
-  await consumer.run({
-    autoCommit: false,
-    eachBatch: ({ batch }) => {
-      read += batch.messages.length;
-      if (read >= records) resolve(performance.now());
-      return Promise.resolve();
-    },
-  });
-  const ended = await promise;
-  await consumer.disconnect();
-  return (ended - began) / 1000;
+/**
+ * Limit, first part: a consumer that only counts. It has a process of its own, since in this one kafkajs is already as Millwright uses it.
+ */
+class BareConsumer {
+  readonly #child: ChildProcess;
+
+  constructor(brokers: readonly string[]) {
+    this.#child = fork(new URL('bare-consumer.js', import.meta.url), [...brokers], { execArgv: ['--no-warnings'] });
+  }
+
+  /** Seconds from joining its group to the last record. */
+  async consume(group: string, records: number): Promise<number> {
+    this.#child.send({ group, records });
+    const died = once(this.#child, 'exit').then(([code]) => {
+      throw new Error(`the bare consumer ended with exit code ${String(code)}`);
+    });
+    const [seconds] = (await Promise.race([once(this.#child, 'message'), died])) as [number];
+    return seconds;
+  }
+
+  close(): void {
+    this.#child.disconnect();
+  }
 }
 
 /** Limit, second part: the feature function on the same blocks in memory. */
@@ -89,16 +93,16 @@ export const featuresMeasurement: Measurement = {
     const plant = motorPlant();
     const broker = await startBroker();
     const log = openKafkaLog({ brokers: broker.brokers, clientId: 'bench', logger: quiet(progress) });
+    const bare = new BareConsumer(broker.brokers);
     try {
       await log.createTopics(topicSpecs(PARTITIONS));
       const load = await produce(log, plant);
       progress(`${load.records} records with ${load.windows} windows of vibration are in the topic`);
-      const bare = new kafkajs.Kafka({ brokers: [...broker.brokers], clientId: 'bench-bare', logLevel: kafkajs.logLevel.ERROR });
       const ratios: number[] = [];
       const rates: number[] = [];
       // The first round warms up.
       for (let round = 0; round <= ROUNDS; round++) {
-        const reading = await consume(bare, `bench-bare-${round}`, load);
+        const reading = await bare.consume(`bench-bare-${round}`, load.records);
         const computing = extract(plant, load);
         const real = await process(log, plant, `bench-features-${round}`, load, progress);
         progress(`consumer ${reading.toFixed(2)} s + function ${computing.toFixed(2)} s, processor ${real.toFixed(2)} s`);
@@ -108,6 +112,7 @@ export const featuresMeasurement: Measurement = {
       }
       return [figure('features_vs_limit', ratios, 0.7, 'higher', 'ratio'), figure('features_samples_per_s', rates, 10e6, 'higher', 'samples/s')];
     } finally {
+      bare.close();
       await log.close();
       await broker.stop();
     }

@@ -4,6 +4,7 @@ import type { RuntimeLogger } from '../runtime.js';
 import { readTls, type TlsFiles } from '../tls.js';
 import { readCommittedOnly } from './aborted-records.js';
 import { rememberCoordinators } from './coordinator-cache.js';
+import { decodeInOnePass } from './fetch-response.js';
 import { stopIdleTimer } from './idle-timer.js';
 import { encodeInOnePass } from './produce-request.js';
 
@@ -37,6 +38,7 @@ export const PATIENT = { initialRetryTime: 50, maxRetryTime: 1_000, retries: 30 
 export function openDriver(options: KafkaOptions, disconnected?: () => void): Kafka {
   stopIdleTimer();
   encodeInOnePass();
+  decodeInOnePass();
   rememberCoordinators();
   readCommittedOnly();
   return new kafkajs.Kafka({
