@@ -36,7 +36,8 @@ export class Inquiry {
       } finally {
         await admin.disconnect();
       }
-    });
+      // Made, but the broker that was asked for their leaders has not heard of them yet.
+    }, isUnknownTopic);
   }
 
   /** Number of partitions if it is known without asking. */
@@ -151,19 +152,23 @@ export class Inquiry {
         if (!this.#cluster.isConnected()) await this.#cluster.connect();
         return question(this.#cluster);
       },
+      () => false,
       // When this fails too, the next try tells.
       () => this.#cluster.refreshMetadata().catch(() => undefined),
     );
   }
 }
 
-/** Asks until the cluster answers: leaders and coordinators move, and brokers restart. */
-async function patiently<T>(question: () => Promise<T>, beforeNext?: () => Promise<void>): Promise<T> {
+/**
+ * Asks until the cluster answers: leaders and coordinators move, and brokers restart.
+ * @param alsoPasses whether an error passes that others do not get over
+ */
+async function patiently<T>(question: () => Promise<T>, alsoPasses: (error: unknown) => boolean, beforeNext?: () => Promise<void>): Promise<T> {
   for (let tries = 0, delay = PATIENT.initialRetryTime; ; tries++, delay = Math.min(2 * delay, PATIENT.maxRetryTime)) {
     try {
       return await question();
     } catch (error) {
-      if (tries >= PATIENT.retries || !mayPass(error)) throw error;
+      if (tries >= PATIENT.retries || !(mayPass(error) || alsoPasses(error))) throw error;
       await pause(delay);
       await beforeNext?.();
     }
