@@ -1,5 +1,6 @@
 // The chart on a real Kubernetes: installed with Kafka and Redis in pods, fed through ingestion's Service, its pods deleted, upgraded and rolled back.
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { run } from './run.mjs';
@@ -38,6 +39,7 @@ export async function verifyOnNode(report, root) {
   let redisIp;
   const step = (name, action) => report.check(`node: ${name}`, {}, action);
 
+  if (process.env.VERIFY_LOAD) await step('images loaded into the node', () => load(process.env.VERIFY_LOAD, tag));
   await run('kubectl', ['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--wait']);
   await run('kubectl', ['create', 'namespace', NAMESPACE]);
   try {
@@ -120,6 +122,18 @@ export async function verifyOnNode(report, root) {
         return figures;
       },
     };
+  }
+}
+
+/** Hands an archive of the images to a command, for nodes that pull from nowhere. */
+async function load(command, tag) {
+  const folder = mkdtempSync(join(tmpdir(), 'millwright-images-'));
+  try {
+    const archive = join(folder, 'images.tar');
+    await run('docker', ['save', '-o', archive, ...[...SERVICES, 'cli'].map((name) => `millwright/${name}:${tag}`), 'apache/kafka:4.3.1', 'redis:8']);
+    await run('sh', ['-c', `${command} "$0"`, archive]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
