@@ -3,7 +3,8 @@
 //   --static            only what needs no cluster and no Docker
 //   --update-examples   render helm/millwright/examples anew
 // Programs are taken from the PATH (helm, helm-unittest, kubeconform, promtool, kubectl, docker); a cluster is used when KUBECONFIG names one, Docker
-// when it answers. KUBECONFORM_SCHEMAS names a folder or an address of schemas, as kubeconform's -schema-location takes it.
+// when it answers. VERIFY_LOAD is a command that takes an archive of images into the cluster's nodes, where they can't be pulled (kind load image-archive);
+// BUILD_IMAGE and RUN_IMAGE name other base images, VERIFY_REPLICAS the pods of each service. KUBECONFORM_SCHEMAS names a folder or an address of schemas, as kubeconform's -schema-location takes it.
 import { existsSync, globSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
