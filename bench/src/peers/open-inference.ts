@@ -61,7 +61,7 @@ function rawOutput(bytes: Uint8Array): Float32Array {
   let output: Float32Array | undefined;
   while (reader.pos < reader.len) {
     const [number, type] = reader.tag();
-    if (number === 6 && type === WireType.LengthDelimited) output = new Float32Array(reader.bytes().slice().buffer);
+    if (number === 6 && type === WireType.LengthDelimited) output = new Float32Array(new Uint8Array(reader.bytes()).buffer);
     else reader.skip(type);
   }
   if (output === undefined) throw new Error('the answer has no raw_output_contents');
