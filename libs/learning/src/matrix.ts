@@ -1,0 +1,27 @@
+/** Rows of numbers, one column a feature; NaN where there is no value. */
+export interface Matrix {
+  /** [rows, columns], row by row. */
+  readonly values: Float64Array;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** @throws RangeError when rows are not all as long as the first. */
+export function matrixOf(rows: readonly ArrayLike<number>[]): Matrix {
+  const columns = rows[0]?.length ?? 0;
+  const values = new Float64Array(rows.length * columns);
+  rows.forEach((row, index) => {
+    if (row.length !== columns) throw new RangeError(`row ${index} has ${row.length} values, the first has ${columns}`);
+    values.set(row, index * columns);
+  });
+  return { values, rows: rows.length, columns };
+}
+
+export const rowOf = ({ values, columns }: Matrix, row: number): Float64Array => values.subarray(row * columns, (row + 1) * columns);
+
+/** The rows with these indices, in that order. */
+export function takeRows(matrix: Matrix, rows: ArrayLike<number>): Matrix {
+  const values = new Float64Array(rows.length * matrix.columns);
+  for (let i = 0; i < rows.length; i++) values.set(rowOf(matrix, rows[i]!), i * matrix.columns);
+  return { values, rows: rows.length, columns: matrix.columns };
+}
