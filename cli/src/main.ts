@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { addConnectionOptions, type ConnectionOptions } from './connection.js';
 import type { DoctorOptions } from './doctor.js';
+import type { EvaluateOptions } from './evaluation/suite.js';
 import type { BaselineOptions, TrainOptions } from './learn.js';
 import { addRunOptions, wholeNumber, type RunOptions } from './run-options.js';
 
@@ -34,6 +35,15 @@ program
   .option('--out <folder>', 'folder of the packages (default: models beside the plant file)')
   .option('--seed <n>', 'seed of all that is random', Number, 1)
   .action(does(async (options: TrainOptions) => (await import('./learn.js')).train(options)));
+
+program
+  .command('evaluate')
+  .description('measure the learners on public data sets and print the figures beside published ones')
+  .requiredOption('--suite', 'all data sets that are there')
+  .option('--data <folder>', 'folder of data sets (default: MILLWRIGHT_DATA, or ../shared/data)')
+  .option('--only <name...>', 'only these figures or data sets', [])
+  .option('--json', 'one JSON line a figure', false)
+  .action(does(async (options: EvaluateOptions) => (await import('./evaluation/suite.js')).evaluate(options)));
 
 program
   .command('quality')
