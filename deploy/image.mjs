@@ -2,7 +2,7 @@
 // Plain Node, so that the build needs no shell. `compile` is the same for all images; `assemble` reads SERVICE and ACCELERATOR.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 const SERVICES = ['ingestion', 'features', 'inference', 'quality', 'alerting', 'standalone'];
 const { SERVICE: service, ACCELERATOR: accelerator = 'cpu' } = process.env;
@@ -44,10 +44,11 @@ function assemble() {
   copy('package.json');
   copy('plants');
   copy('node_modules');
-  for (const member of membersNeeded(folder)) for (const part of ['package.json', 'dist', 'kafka', 'node_modules']) copy(join(member, part));
+  const members = membersNeeded(folder);
+  for (const member of members) for (const part of ['package.json', 'dist', 'kafka', 'node_modules']) copy(join(member, part));
   dropDanglingLinks(join(image, 'node_modules/@millwright'));
   trimOnnxRuntime(join(image, 'node_modules/onnxruntime-node/bin'));
-  writeFileSync(join(image, 'sbom.cdx.json'), billOfMaterials(production));
+  writeFileSync(join(image, 'sbom.cdx.json'), billOfMaterials(production, members));
   console.log(`${service}: ${globSync('**/*', { cwd: image }).length} files in ${image}`);
 }
 
@@ -66,7 +67,7 @@ function membersNeeded(folder) {
 }
 
 function manifest(folder) {
-  return JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+  return JSON.parse(readFileSync(resolve(root, folder, 'package.json'), 'utf8'));
 }
 
 /** Links to packages that this service does not use lead nowhere. */
@@ -75,11 +76,11 @@ function dropDanglingLinks(folder) {
 }
 
 /** CycloneDX of what is in the image, Node included: what the lock file says of the packages that are there. */
-function billOfMaterials(production) {
+function billOfMaterials(production, members) {
   const bill = JSON.parse(run('npm', ['sbom', '--package-lock-only', '--sbom-format=cyclonedx', '--sbom-type=application', ...production], { output: true }));
-  const there = new Set(
-    globSync('**/node_modules/{*,@*/*}/package.json', { cwd: image }).map((path) => JSON.parse(readFileSync(join(image, path), 'utf8'))).map(({ name, version }) => `${name}@${version}`),
-  );
+  // Links, as those to packages of this repository, are not followed.
+  const installed = globSync('**/node_modules/{*,@*/*}/package.json', { cwd: image }).map((path) => join(image, dirname(path)));
+  const there = new Set([...installed, ...members].map(manifest).map(({ name, version }) => `${name}@${version}`));
   bill.components = bill.components.filter((each) => there.has(each['bom-ref']));
   const node = { 'bom-ref': `node@${process.versions.node}`, type: 'platform', name: 'node', version: process.versions.node, purl: `pkg:generic/node@${process.versions.node}` };
   bill.components.push(node);
