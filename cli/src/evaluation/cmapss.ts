@@ -1,4 +1,4 @@
-import { matrixOf, predictBoosted, Random, takeRows, trainBoosting, type Matrix } from '@millwright/learning';
+import { conformalHalfWidth, matrixOf, predictBoosted, Random, takeRows, trainBoosting, type Matrix } from '@millwright/learning';
 import type { DataFolder } from './data-folder.js';
 import type { Benchmark, FigureSpec } from './figure.js';
 
@@ -84,7 +84,7 @@ async function remainingLife(data: DataFolder, set: string): Promise<LifeFigures
   const bySeed = Array.from({ length: SEEDS }, (_, seed) => fitAndPredict(inputs, lives, asked, seed));
   const predicted = Array.from(truth, (_, i) => bySeed.reduce((sum, each) => sum + each[i]!, 0) / SEEDS);
   const capped = truth.map((life) => Math.min(CAP, life));
-  const halfWidth = conformal(...heldOut(inputs, lives, engines, training.length));
+  const halfWidth = conformalHalfWidth(heldOut(inputs, lives, engines, training.length), lives, COVERAGE);
   let covered = 0;
   let width = 0;
   let score = 0;
@@ -110,8 +110,8 @@ function fitAndPredict(inputs: Matrix, lives: ArrayLike<number>, asked: Matrix, 
   return predictBoosted(trainBoosting(inputs, lives, { ...TREES, seed }), asked).map((life) => Math.min(CAP, Math.max(0, life)));
 }
 
-/** What models say of engines that they were not fitted on, and what was true. */
-function heldOut(inputs: Matrix, lives: readonly number[], engines: readonly number[], count: number): [predicted: Float64Array, truth: readonly number[]] {
+/** What models say of engines that they were not fitted on. */
+function heldOut(inputs: Matrix, lives: readonly number[], engines: readonly number[], count: number): Float64Array {
   const order = Int32Array.from({ length: count }, (_, i) => i);
   new Random(0).shuffle(order);
   const foldOf = new Int32Array(count);
@@ -124,26 +124,7 @@ function heldOut(inputs: Matrix, lives: readonly number[], engines: readonly num
     const said = fitAndPredict(takeRows(inputs, fitted), fitted.map((row) => lives[row]!), takeRows(inputs, asked), fold);
     asked.forEach((row, i) => (predicted[row] = said[i]!));
   }
-  return [predicted, lives];
-}
-
-/**
- * Half width of the interval around a prediction: the quantile of absolute residuals among the tenth of held-out predictions
- * that lie nearest to it, so that engines near their end get narrow intervals (conformal prediction, localised by the
- * prediction: Lei et al. 2018, J. Am. Stat. Assoc. 113, section 5).
- */
-function conformal(predicted: Float64Array, truth: readonly number[]): (life: number) => number {
-  const order = [...predicted.keys()].sort((a, b) => predicted[a]! - predicted[b]!);
-  const at = Float64Array.from(order, (row) => predicted[row]!);
-  const residuals = Float64Array.from(order, (row) => Math.abs(predicted[row]! - truth[row]!));
-  const near = Math.max(1, Math.floor(order.length / 10));
-  return (life) => {
-    let middle = at.findIndex((each) => each >= life);
-    if (middle < 0) middle = at.length;
-    const from = Math.max(0, Math.min(at.length - near, middle - (near >> 1)));
-    const sorted = residuals.slice(from, from + near).sort();
-    return sorted[Math.min(near - 1, Math.ceil(COVERAGE * (near + 1)) - 1)]!;
-  };
+  return predicted;
 }
 
 type Engine = readonly (readonly number[])[];

@@ -14,3 +14,4 @@ export { filterSequence, type PersistenceOptions } from './persistence.js';
 export { fitDistanceMonitor, monitorDistances, type DistanceMonitor, type DistanceMonitorOptions } from './distance-monitor.js';
 export { fitRidge, predictLinear, type Linear, type RidgeOptions } from './ridge.js';
 export { areaUnderCurve, f1Score, rSquared } from './scores.js';
+export { conformalHalfWidth } from './conformal.js';

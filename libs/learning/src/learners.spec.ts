@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
   areaUnderCurve,
+  conformalHalfWidth,
   f1Score,
   filterSequence,
   fitDistanceMonitor,
@@ -109,6 +110,33 @@ describe('distance monitor', () => {
 
   it('refuses data that is too short, with the number it needs', () => {
     expect(() => fitDistanceMonitor(matrixOf(course(50, 1, 0)), monitor.options)).toThrow('at least 85 are needed');
+  });
+});
+
+describe('conformal intervals', () => {
+  // The error grows with the prediction.
+  const cases = (seed: number): { said: number; true: number }[] => {
+    const random = new Random(seed);
+    return Array.from({ length: 3000 }, () => {
+      const said = random.uniform();
+      return { said, true: said + said * random.normal() };
+    });
+  };
+  const held = cases(1);
+  const halfWidth = conformalHalfWidth(held.map((each) => each.said), held.map((each) => each.true), 0.9);
+
+  it('hold the share asked, where the model is sure and where it is not', () => {
+    for (const [low, high] of [[0.05, 0.4], [0.6, 0.95]] as const) {
+      const asked = cases(2).filter(({ said }) => said > low && said < high);
+      const share = asked.filter((each) => Math.abs(each.said - each.true) <= halfWidth(each.said)).length / asked.length;
+      expect(share).toBeGreaterThan(0.86);
+      expect(share).toBeLessThan(0.94);
+    }
+    expect(halfWidth(0.9)).toBeGreaterThan(3 * halfWidth(0.1));
+  });
+
+  it('know nothing where too few rows were held out', () => {
+    expect(conformalHalfWidth([1, 2, 3], [1, 2, 3], 0.9)(2)).toBe(Infinity);
   });
 });
 
