@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { parquetMetadataAsync, parquetRead, parquetSchema, type AsyncBuffer, type FileMetaData, type ParquetParsers } from 'hyparquet';
 import { asyncBufferFromFile } from 'hyparquet/src/node.js';
 import { compressors } from 'hyparquet-compressors';
@@ -43,15 +44,19 @@ async function* batches(file: string, buffer: AsyncBuffer, metadata: FileMetaDat
   for (const group of metadata.row_groups) {
     const end = start + Number(group.num_rows);
     const columns = new Map<string, Cell[]>(header.map((name) => [name, []]));
+    const gate = gated(buffer);
     try {
-      await parquetRead({
-        file: buffer, metadata, compressors, parsers, rowStart: start, rowEnd: end,
+      const reading = parquetRead({
+        file: gate.file, metadata, compressors, parsers, rowStart: start, rowEnd: end,
         onChunk: ({ columnName, columnData, rowStart }) => {
           const cells = columns.get(columnName);
           if (cells === undefined) return;
           for (let i = 0; i < columnData.length; i++) cells[rowStart - start + i] = columnData[i] as Cell;
         },
       });
+      await Promise.race([reading, setImmediate()]);
+      gate.open();
+      await reading;
     } catch (error) {
       throw new ReplayError(file, `rows ${start + 1} to ${end} can't be read (${(error as Error).message}); write the file again`);
     }
@@ -61,6 +66,18 @@ async function* batches(file: string, buffer: AsyncBuffer, metadata: FileMetaDat
     }
     start = end;
   }
+}
+
+/**
+ * Reads that wait until the gate is opened. hyparquet begins to read columns while it still looks at the others: where the file's
+ * own description is damaged it gives up then, and an error of a column that is being read would be nobody's, which ends the process.
+ */
+function gated(buffer: AsyncBuffer): { readonly file: AsyncBuffer; open(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return {
+    file: { byteLength: buffer.byteLength, slice: (start, end) => promise.then(() => buffer.slice(start, end)) },
+    open: resolve,
+  };
 }
 
 async function open(file: string): Promise<AsyncBuffer> {
