@@ -15,3 +15,4 @@ export { fitDistanceMonitor, monitorDistances, type DistanceMonitor, type Distan
 export { fitRidge, predictLinear, type Linear, type RidgeOptions } from './ridge.js';
 export { areaUnderCurve, f1Score, rSquared } from './scores.js';
 export { conformalHalfWidth } from './conformal.js';
+export { exportBoosted, exportForest, type Link } from './export-trees.js';
