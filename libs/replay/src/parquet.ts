@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import { parquetMetadataAsync, parquetRead, parquetSchema, type AsyncBuffer, type FileMetaData, type ParquetParsers } from 'hyparquet';
+import { parquetMetadataAsync, parquetRead, parquetSchema, type AsyncBuffer, type FileMetaData, type ParquetParsers, type RowGroup } from 'hyparquet';
+import { parquetHeader } from 'hyparquet/src/column.js';
 import { asyncBufferFromFile } from 'hyparquet/src/node.js';
 import { compressors } from 'hyparquet-compressors';
 import { ReplayError } from './error.js';
@@ -10,6 +11,8 @@ import { Instant, type Cell, type Table, type TableRow } from './table.js';
 const MOST_VALUES = 32 * 1024 * 1024;
 /** A gzipped Parquet file has to be unpacked in memory, since it is read from its end. */
 const MOST_GZIPPED = 256 * 1024 * 1024;
+/** Bytes of a row group's pages, unpacked. */
+const MOST_UNPACKED = 1024 * 1024 * 1024;
 const BATCH = 1024;
 
 /** Timestamps keep their microseconds; hyparquet's own dates stop at milliseconds. */
@@ -28,12 +31,16 @@ export async function openParquet(file: string): Promise<Table> {
   const buffer = await open(file);
   if (buffer.byteLength === 0) throw new ReplayError(file, 'is empty; give a file with at least one row');
   let metadata: FileMetaData;
+  let header: string[];
   try {
     metadata = await parquetMetadataAsync(buffer);
+    header = parquetSchema(metadata).children.map(({ element: { name } }, i) => {
+      if (typeof name !== 'string') throw new Error(`column ${i + 1} has no name`);
+      return name;
+    });
   } catch (error) {
     throw new ReplayError(file, `is not a Parquet file (${(error as Error).message}); check that it was written to its end`);
   }
-  const header = parquetSchema(metadata).children.map(({ element }) => element.name);
   const largest = Math.max(0, ...metadata.row_groups.map((group) => Number(group.num_rows) * header.length));
   if (largest > MOST_VALUES) throw new ReplayError(file, `has a row group of ${largest} values; write it with row groups of at most ${MOST_VALUES} values`);
   return { header, width: header.length, place: 'row', batches: batches(file, buffer, metadata, header), close: () => Promise.resolve() };
@@ -46,6 +53,7 @@ async function* batches(file: string, buffer: AsyncBuffer, metadata: FileMetaDat
     const columns = new Map<string, Cell[]>(header.map((name) => [name, []]));
     const gate = gated(buffer);
     try {
+      await checkPages(buffer, group);
       const reading = parquetRead({
         file: gate.file, metadata, compressors, parsers, rowStart: start, rowEnd: end,
         onChunk: ({ columnName, columnData, rowStart }) => {
@@ -66,6 +74,28 @@ async function* batches(file: string, buffer: AsyncBuffer, metadata: FileMetaDat
     }
     start = end;
   }
+}
+
+/**
+ * Follows the pages of a row group by their headers. hyparquet believes them: by sizes below nothing, or none, it reads for ever.
+ * @throws Error at the first that can't be
+ */
+async function checkPages(buffer: AsyncBuffer, { columns }: RowGroup): Promise<void> {
+  let unpacked = 0;
+  for (const { meta_data: column } of columns) {
+    if (column === undefined) throw new Error('a column has no description');
+    const start = Number(column.dictionary_page_offset || column.data_page_offset);
+    const reader = { view: new DataView(await buffer.slice(start, start + Number(column.total_compressed_size))), offset: 0 };
+    while (reader.offset < reader.view.byteLength - 1) {
+      const { compressed_page_size: packed, uncompressed_page_size: size, data_page_header: one, data_page_header_v2: two, dictionary_page_header: words } = parquetHeader(reader);
+      const sizes = [packed, size, ...(two === undefined ? [] : [two.definition_levels_byte_length, two.repetition_levels_byte_length])];
+      const values = (one ?? two ?? words)?.num_values ?? 0;
+      if (!sizes.every((each) => each >= 0) || !(values >= 0 && values <= MOST_VALUES)) throw new Error(`a page of ${values} values in ${sizes.join(', ')} bytes`);
+      reader.offset += packed;
+      unpacked += size;
+    }
+  }
+  if (unpacked > MOST_UNPACKED) throw new Error(`${unpacked} bytes unpacked, at most ${MOST_UNPACKED} are taken`);
 }
 
 /**
