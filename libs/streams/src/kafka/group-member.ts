@@ -8,8 +8,8 @@ import type { Inquiry } from './inquiry.js';
 import { PartitionLane, type LaneFeed } from './partition-lane.js';
 
 const CONSUMER = {
-  // How soon a member that died is noticed, and how soon the others learn of it.
-  sessionTimeout: 10_000,
+  // How soon a member that died is noticed, the least that a broker allows by default, and how soon the others learn of it.
+  sessionTimeout: 6_000,
   heartbeatInterval: 1_000,
   rebalanceTimeout: 30_000,
   minBytes: 1,
