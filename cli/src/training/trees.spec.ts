@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from '@jest/globals';
 import { exportBoosted, exportForest, matrixOf, predictBoosted, predictForest, Random, softmax, trainBoosting, trainForest, type Matrix } from '@millwright/learning';
 
-const BOOSTING = { rounds: 30, learningRate: 0.1, leaves: 12, leafRows: 3, l2: 1, rowShare: 0.8, columnShare: 0.7, seed: 1 };
+const BOOSTING = { rounds: 30, learningRate: 0.1, leaves: 12, leafRows: 3, l2: 1, rowShare: 0.8, columnShare: 0.7, bins: 64, seed: 1 };
 const WINDOWS = 100;
 const COLUMNS = 5;
 

@@ -25,6 +25,8 @@ export interface BoostingOptions {
   /** Share of rows and of columns drawn anew for each tree, 0 to 1. */
   readonly rowShare: number;
   readonly columnShare: number;
+  /** Bins that columns are cut into, 2 to 256: few are faster and smoother, many reach values in the tails. */
+  readonly bins: number;
   readonly seed: number;
   /** How much each row counts; default: all the same. */
   readonly weights?: Float64Array;
@@ -39,8 +41,6 @@ export interface Boosted {
   readonly trees: readonly Tree[];
 }
 
-const BINS = 64;
-
 /**
  * Gradient-boosted decision trees on binned columns, second order, grown best leaf first
  * (Friedman 2001; Chen and Guestrin 2016, XGBoost; Ke et al. 2017, LightGBM).
@@ -50,7 +50,7 @@ export function trainBoosting(inputs: Matrix, targets: ArrayLike<number>, option
   const { objective } = options;
   const { rows, columns } = inputs;
   const outputs = objective.kind === 'softmax' ? objective.classes : 1;
-  const binned = binColumns(inputs, BINS);
+  const binned = binColumns(inputs, options.bins);
   const random = new Random(options.seed);
   const weights = options.weights ?? new Float64Array(rows).fill(1);
   const base = startOf(objective, targets, weights, outputs);
@@ -193,10 +193,11 @@ class Grower {
 
   #sums(order: Int32Array, columns: Int32Array, gradient: Float64Array, curvature: Float64Array, stride: number, offset: number): Float64Array {
     const { bins } = this.binned;
-    const sums = new Float64Array(columns.length * BINS * 3);
+    const width = this.options.bins * 3;
+    const sums = new Float64Array(columns.length * width);
     for (let c = 0; c < columns.length; c++) {
       const column = columns[c]! * this.rows;
-      const base = c * BINS * 3;
+      const base = c * width;
       for (let i = 0; i < order.length; i++) {
         const row = order[i]!;
         const at = base + bins[column + row]! * 3;
@@ -209,11 +210,11 @@ class Grower {
   }
 
   #bestSplit(sums: Float64Array, columns: Int32Array, rows: number): Split | undefined {
-    const { leafRows, l2 } = this.options;
+    const { leafRows, l2, bins } = this.options;
     if (rows < 2 * leafRows) return undefined;
     let totalG = 0;
     let totalH = 0;
-    for (let at = 0; at < BINS * 3; at += 3) {
+    for (let at = 0; at < bins * 3; at += 3) {
       totalG += sums[at]!;
       totalH += sums[at + 1]!;
     }
@@ -226,7 +227,7 @@ class Grower {
       let h = 0;
       let n = 0;
       for (let bin = 0; bin < edges; bin++) {
-        const at = (c * BINS + bin) * 3;
+        const at = (c * bins + bin) * 3;
         g += sums[at]!;
         h += sums[at + 1]!;
         n += sums[at + 2]!;

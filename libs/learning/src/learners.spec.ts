@@ -18,7 +18,7 @@ import {
   trainForest,
 } from './index.js';
 
-const BOOSTING = { rounds: 60, learningRate: 0.1, leaves: 8, leafRows: 5, l2: 1, rowShare: 0.8, columnShare: 1, seed: 1 };
+const BOOSTING = { rounds: 60, learningRate: 0.1, leaves: 8, leafRows: 5, l2: 1, rowShare: 0.8, columnShare: 1, bins: 64, seed: 1 };
 
 function noisyRows(rows: number, columns: number, seed: number): number[][] {
   const random = new Random(seed);
