@@ -37,16 +37,7 @@ export interface Reference extends Played {
 }
 
 const references = new Map<string, Promise<Reference>>();
-const keptFolder = (() => {
-  let folder: string | undefined;
-  return (): string => {
-    if (folder === undefined) {
-      const made = (folder = mkdtempSync(join(tmpdir(), 'millwright-proof-')));
-      process.once('exit', () => rmSync(made, { recursive: true, force: true }));
-    }
-    return folder;
-  };
-})();
+let folderOfReferences: string | undefined;
 
 /**
  * Plays as much input as lasts for `seconds` at half of full speed, undisturbed at full speed; cases of the same length and seed share it.
@@ -54,8 +45,17 @@ const keptFolder = (() => {
 export function reference(stage: Stage, seconds: number): Promise<Reference> {
   const id = `${stage.seed}-${seconds}`;
   let found = references.get(id);
-  if (found === undefined) references.set(id, (found = playUndisturbed(join(keptFolder(), id), stage, seconds)));
+  if (found === undefined) references.set(id, (found = playUndisturbed(join(referenceFolder(), id), stage, seconds)));
   return found;
+}
+
+/** Kept for all cases, and gone when this process ends. */
+function referenceFolder(): string {
+  if (folderOfReferences === undefined) {
+    const folder = (folderOfReferences = mkdtempSync(join(tmpdir(), 'millwright-proof-')));
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  }
+  return folderOfReferences;
 }
 
 async function playUndisturbed(folder: string, { seed, progress }: Stage, seconds: number): Promise<Reference> {
