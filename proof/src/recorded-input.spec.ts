@@ -10,7 +10,7 @@ let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'millwright-input-'))));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const STEPS = 20;
+const STEPS = 5;
 
 function digest(input: RecordedInput): string {
   const hash = createHash('sha256');

@@ -10,8 +10,11 @@ const DEMO = join(import.meta.dirname, '../../plants/demo');
 /** Who sends the input. */
 const SOURCE = 'proof';
 
-/** Seconds of event time that the input is longer than its data: time enough for all delays to run out, and for a stopped writer of event time to be given up. */
+/** Event time that the input is longer than its data: time enough for all delays to run out, and for a stopped writer of event time to be given up. */
 const EPILOGUE_US = 120e6;
+
+/** Seconds of event time that are sent at once: a sender waits for the production records of each step, which is not what is to be measured. */
+export const STEP_S = 4;
 
 /** Long ago, since ingestion takes nothing that is ahead of the clock, and always the same, so that the same seed gives the same data. */
 const START = '2026-01-05T06:00:00Z';
@@ -31,7 +34,7 @@ const FAULTS = [
   ['S-303', 'loose_fixture', '420s', '120s', 0.9, '0s'],
 ] as const;
 
-/** Input that is the same whenever it is played: telemetry and production data of a plant, a second of event time a step. */
+/** Input that is the same whenever it is played: telemetry and production data of a plant, STEP_S of event time a step. */
 export interface RecordedInput {
   /** Path of the plant file, with models and baselines beside it. */
   readonly plantPath: string;
@@ -60,9 +63,12 @@ export function recordedInput(folder: string, seed: number): RecordedInput {
     source: SOURCE,
     *steps(count) {
       const simulator = createSimulator(plant, SOURCE);
-      for (let i = 0; i < count; i++) yield simulator.step();
+      for (let i = 0; i < count; i++) {
+        const seconds = Array.from({ length: STEP_S }, () => simulator.step());
+        yield { blocks: seconds.flatMap(({ blocks }) => blocks), production: seconds.flatMap(({ production }) => production), advanceToUs: seconds.at(-1)!.advanceToUs };
+      }
     },
-    epilogue: (count) => ({ blocks: [], production: [], advanceToUs: Date.parse(START) * 1000 + count * 1_000_000 + EPILOGUE_US }),
+    epilogue: (count) => ({ blocks: [], production: [], advanceToUs: Date.parse(START) * 1000 + count * STEP_S * 1_000_000 + EPILOGUE_US }),
   };
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TOPICS, type SourceStep } from '@millwright/contracts';
-import { recordedInput, type RecordedInput } from './recorded-input.js';
+import { recordedInput, STEP_S, type RecordedInput } from './recorded-input.js';
 import { Line } from './line.js';
 import type { Recording } from './recording.js';
 import type { Stage } from './case.js';
@@ -73,7 +73,7 @@ async function playUndisturbed(folder: string, { seed, progress }: Stage, second
     }
     const played = await finish(line, input, steps);
     const capacity = steps / ((performance.now() - began) / 1000);
-    progress(`${steps} s of event time at ${capacity.toFixed(1)} times the speed of the clock; output: ${summary(played.recording)}`);
+    progress(`${steps * STEP_S} s of event time at ${(capacity * STEP_S).toFixed(0)} times the speed of the clock; output: ${summary(played.recording)}`);
     return { ...played, input, steps, capacity };
   } finally {
     await line.close();

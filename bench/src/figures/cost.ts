@@ -4,7 +4,7 @@ import { createFeaturesProcessor } from '@millwright/service-features';
 import { PureRun, type PureRecord } from '@millwright/streams';
 import { figure, type Measurement } from '../figure.js';
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 const ASSETS = [10, 1_000, 100_000] as const;
 const FEW_SIGNALS = 4;
 const MANY_SIGNALS = 64;
@@ -18,7 +18,7 @@ const BATCH = 500;
 /** Windows of each asset before anything is measured: what is remembered of an asset has its full size by then. */
 const SETTLED_WINDOWS = 80;
 /** With very many assets fewer must do: the grace has passed, buffers have their full size. */
-const LEAST_WINDOWS = 6;
+const LEAST_WINDOWS = 4;
 const START_US = 1_700_000_000_000_000;
 
 function plantOf(assets: number, signals: number): Plant {
