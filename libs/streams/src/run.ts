@@ -10,6 +10,11 @@ import { Task } from './task.js';
 const DEFAULT_CHECKPOINT_MS = 5_000;
 const MIN_RETRY_MS = 50;
 const MAX_RETRY_MS = 5_000;
+/**
+ * How long offsets may wait for outputs to go with. Records that gave none are read again by whoever takes over, and give none again:
+ * so most healthy machines cost no transactions of their own.
+ */
+const OFFSETS_WAIT_MS = 500;
 /** Links of a micro-batch's span, at most. */
 const MAX_LINKS = 128;
 /**
@@ -32,6 +37,9 @@ interface Held {
   replace: boolean;
   /** Inputs whose output sequences must be looked up in the log before anything is written. */
   readonly resume: Set<string>;
+  /** Offsets behind records that gave no outputs, to be committed with what comes. */
+  waiting: Record<string, number>;
+  committedAtMs: number;
   savedAtMs: number;
   saving: Promise<void> | undefined;
 }
@@ -125,7 +133,7 @@ class Runner implements GroupHandler, ProcessorRun {
     const { partition } = batches[0]!;
     const held = this.#held.get(partition);
     if (held === undefined) {
-      const sinceMs = Date.now() - (this.#fencedAtMs.get(partition) ?? 0);
+      const sinceMs = performance.now() - (this.#fencedAtMs.get(partition) ?? -Infinity);
       if (sinceMs > FENCED_MS) throw new FencedError(`${this.#processor.name}/${partition} was fenced but is still assigned: it starts afresh`);
       return;
     }
@@ -148,9 +156,13 @@ class Runner implements GroupHandler, ProcessorRun {
     const held = this.#held.get(partition);
     if (held !== undefined) {
       await held.saving;
-      this.#save(partition, held);
-      await held.saving;
-      await this.#drop(partition, held);
+      try {
+        await this.#commit(held, partition, [], held.waiting);
+        this.#save(partition, held);
+        await held.saving;
+      } finally {
+        await this.#drop(partition, held);
+      }
     }
     this.#fencedAtMs.delete(partition);
     this.#stalls.delete(partition);
@@ -189,7 +201,9 @@ class Runner implements GroupHandler, ProcessorRun {
       storedVersion: stored?.checkpoint.version ?? 0,
       replace: !restored,
       resume: new Set(restored ? [] : committed.keys()),
-      savedAtMs: Date.now(),
+      waiting: {},
+      committedAtMs: -Infinity,
+      savedAtMs: performance.now(),
       saving: undefined,
     });
     this.#fencedAtMs.delete(partition);
@@ -227,7 +241,10 @@ class Runner implements GroupHandler, ProcessorRun {
     let lags = this.#lags.get(partition);
     if (lags === undefined) this.#lags.set(partition, (lags = new Map()));
     for (const { topic, highWatermark, nextOffset } of batches) lags.set(topic, Math.max(0, highWatermark - nextOffset));
-    if (task.unrepeatable || Date.now() - held.savedAtMs >= this.#checkpointMs) this.#save(partition, held);
+    if (task.unrepeatable || performance.now() - held.savedAtMs >= this.#checkpointMs) {
+      await this.#commit(held, partition, [], held.waiting);
+      this.#save(partition, held);
+    }
   }
 
   /**
@@ -237,8 +254,9 @@ class Runner implements GroupHandler, ProcessorRun {
   async #live(held: Held, partition: number, batches: readonly LogBatch[], pending: Pending): Promise<number> {
     const [batch, ...others] = batches;
     if (batch === undefined) {
+      Object.assign(held.waiting, pending.offsets);
       const startedMs = performance.now();
-      await this.#commit(held, partition, pending.outputs, pending.offsets);
+      if (pending.outputs.length > 0 || startedMs - held.committedAtMs >= OFFSETS_WAIT_MS) await this.#commit(held, partition, pending.outputs, held.waiting);
       return (performance.now() - startedMs) / 1_000;
     }
     return this.#spanned(batch, async (traceparent) => {
@@ -282,6 +300,7 @@ class Runner implements GroupHandler, ProcessorRun {
 
   /** Commits, until it is done or another owner turns up: the partition waits, the outputs stay the same. */
   async #commit(held: Held, partition: number, outputs: readonly NewRecord[], offsets: Offsets): Promise<void> {
+    if (Object.keys(offsets).length === 0) return;
     let first = true;
     await this.#insist(partition, 'commit', async () => {
       if (!first) {
@@ -291,6 +310,8 @@ class Runner implements GroupHandler, ProcessorRun {
       first = false;
       await held.transactor.commit(outputs, offsets);
     });
+    held.waiting = {};
+    held.committedAtMs = performance.now();
   }
 
   /** Tries until it succeeds, this run closes, or another owner turns up. */
@@ -315,7 +336,7 @@ class Runner implements GroupHandler, ProcessorRun {
   #save(partition: number, held: Held): void {
     const { task } = held;
     if (held.saving !== undefined || task.version < held.storedVersion) return;
-    held.savedAtMs = Date.now();
+    held.savedAtMs = performance.now();
     const delta = task.checkpoint();
     const { store, logger, telemetry } = this.#options;
     const startedMs = performance.now();
@@ -351,7 +372,7 @@ class Runner implements GroupHandler, ProcessorRun {
   }
 
   #fenced(partition: number, reason: string): void {
-    this.#fencedAtMs.set(partition, Date.now());
+    this.#fencedAtMs.set(partition, performance.now());
     this.#options.logger.info({ processor: this.#processor.name, partition }, `${this.#processor.name}/${partition} has another owner now: ${reason}`);
   }
 

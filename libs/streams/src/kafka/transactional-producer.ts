@@ -40,6 +40,8 @@ const PRODUCE_TIMEOUT_MS = 30_000;
 const SOON_MS = 1;
 const SOON_TRIES = 16;
 const LATER_MS = 200;
+/** What is waited for before asking the first time, at most. */
+const MAX_BUSY_MS = 20;
 const CONCURRENT_TRIES = 80;
 
 /**
@@ -56,6 +58,9 @@ export class TransactionalProducer {
   readonly #id: string;
   readonly #group: string;
   readonly #identity: Identity;
+  /** When the last transaction was ended, and how long the broker is then busy with it, as far as is known. */
+  #endedAtMs = -Infinity;
+  #busyMs = 0;
   /** Number of the next record, by topic and partition: by it the broker tells repetitions. */
   readonly #sequences = new Map<string, number>();
 
@@ -107,19 +112,26 @@ export class TransactionalProducer {
 
   async end(commit: boolean): Promise<void> {
     await (await this.#coordinator()).endTxn({ ...this.#identity, transactionalId: this.#id, transactionResult: commit });
+    this.#endedAtMs = performance.now();
   }
 
   /** Tells the coordinator what the transaction is about to touch. */
   async #begin(partitions: ReadonlyMap<string, ReadonlySet<number>>, withOffsets: boolean): Promise<void> {
     const transactionalId = this.#id;
     const topics = [...partitions].map(([topic, numbers]) => ({ topic, partitions: [...numbers] }));
+    const restMs = this.#endedAtMs + this.#busyMs - performance.now();
+    if (restMs > 0) await pause(restMs);
     for (let tries = 1, delay = SOON_MS; ; tries++) {
       try {
         const coordinator = await this.#coordinator();
-        return await all([
+        const askedMs = performance.now() - this.#endedAtMs;
+        await all([
           ...(topics.length > 0 ? [coordinator.addPartitionsToTxn({ ...this.#identity, transactionalId, topics })] : []),
           ...(withOffsets ? [coordinator.addOffsetsToTxn({ ...this.#identity, transactionalId, groupId: this.#group })] : []),
         ]);
+        // Towards what it took, and slowly down again where it was taken at once: the first time it is too early tells.
+        this.#busyMs = tries > 1 ? Math.min(MAX_BUSY_MS, (this.#busyMs + askedMs) / 2) : this.#busyMs * 0.98;
+        return;
       } catch (error) {
         if (tries >= CONCURRENT_TRIES || !hasType(error, 'CONCURRENT_TRANSACTIONS')) throw error;
       }

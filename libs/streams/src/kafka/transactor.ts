@@ -84,7 +84,7 @@ export class KafkaTransactor implements Transactor {
     for (const { partition, topic } of outputs) this.#written.add(`${partition}/${topic}`);
     const note = `${this.#id}/${++this.#commits}`;
     const attempted = { ...this.#committed, ...Object.fromEntries(Object.entries(offsets).map(([topic, offset]) => [topic, { offset, note }])) };
-    for (const deadline = Date.now() + PATIENCE_MS; ; ) {
+    for (const deadline = performance.now() + PATIENCE_MS; ; ) {
       try {
         if (await this.#settle()) return;
         this.#producer ??= await this.#openProducer();
@@ -97,7 +97,7 @@ export class KafkaTransactor implements Transactor {
         await this.#closeProducer();
         if (isFence(error)) this.#isFenced = true;
         this.#refuseFenced(error);
-        if (Date.now() > deadline || !canBeTriedAgain(error)) throw error;
+        if (performance.now() > deadline || !canBeTriedAgain(error)) throw error;
         await pause(RETRY_MS);
       }
     }
