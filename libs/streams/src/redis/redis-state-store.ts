@@ -114,7 +114,8 @@ class RedisStateStore implements StateStore {
 
   async get(task: string, key: string): Promise<Uint8Array | undefined> {
     await this.#connected();
-    return (await this.#redis.hgetBuffer(keysOf(task).entries, key)) ?? undefined;
+    const found = await this.#redis.hgetBuffer(keysOf(task).entries, key);
+    return found === null ? undefined : plain(found);
   }
 
   async healthy(): Promise<boolean> {
@@ -160,7 +161,7 @@ class RedisStateStore implements StateStore {
         stateVersion: Number(stateVersion.toString()),
         version: Number(version.toString()),
         offsets: JSON.parse(offsets.toString()) as Record<string, number>,
-        system,
+        system: plain(system),
       },
       entries,
       mark: mark.toString(),
@@ -205,8 +206,11 @@ const MAX_UNSURE = 8;
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 function addPage(entries: Map<string, Uint8Array>, elements: readonly Buffer[]): void {
-  for (let i = 0; i < elements.length; i += 2) entries.set(elements[i]!.toString(), elements[i + 1]!);
+  for (let i = 0; i < elements.length; i += 2) entries.set(elements[i]!.toString(), plain(elements[i + 1]!));
 }
+
+/** Bytes whose slice() is a copy, as everywhere: that of a Buffer is a view, on memory that it shares with others. */
+const plain = (bytes: Buffer): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** Entries as key, value, key, value …, cut into parts that one command may carry. */
 function inParts(changed: ReadonlyMap<string, Uint8Array>): (string | Buffer)[][] {
