@@ -48,7 +48,7 @@ const CONCURRENT_TRIES = 80;
  * Transactions of one transactional id, by the low-level client of kafkajs. Its own transactional producer asks one thing after the
  * other: five round trips a transaction, and waits of 5 ms and more for the broker to end the one before. Here what does not depend
  * on each other goes out together: the partitions with the group, then the records with the offsets, then the end. Several producers
- * on one broker with two cores: 600 transactions a second instead of 370.
+ * on one broker with two cores: 460 transactions a second instead of 370; one alone: 166 instead of 74.
  *
  * Nothing is tried again but the beginning: after any other error what has become of the transaction is for the owner to find out,
  * with a new producer.
