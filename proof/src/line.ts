@@ -8,6 +8,7 @@ import { freePorts, startKafka, startRedis, type KafkaServer, type RedisServer }
 import { GrpcPublisher } from '@millwright/service-ingestion';
 import type { ProcessorStatus } from '@millwright/streams';
 import { Outputs } from './outputs.js';
+import { STEP_S } from './recorded-input.js';
 
 export const PARTITIONS = 4;
 
@@ -16,6 +17,8 @@ const SETTINGS = {
   // Events come at another pace than the clock's, so time is not to go on by the clock where none come.
   MILLWRIGHT_SOURCE_IDLE_MS: '86400000',
   MILLWRIGHT_WATERMARK_MS: '200',
+  // The sender sends the production records of a step before its telemetry.
+  MILLWRIGHT_OUT_OF_ORDER_MS: String(2 * STEP_S * 1000),
   INFERENCE_WORKERS: '1',
 };
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { deadLetterTopic, lateTopic, TOPICS, Watermark, WATERMARK_SCHEMA, type Topic } from '@millwright/contracts';
-import kafkajs, { type Admin, type Consumer, type IHeaders, type KafkaMessage } from 'kafkajs';
+import kafkajs, { type Admin, type IHeaders, type KafkaMessage } from 'kafkajs';
 import { Recording } from './recording.js';
 
 /** Ends of the line: when event time has come out here, all before it has. */
@@ -19,6 +19,7 @@ const SHARED: ReadonlySet<string> = new Set([deadLetterTopic(TOPICS.features.nam
 
 const PATIENCE_MS = 300_000;
 const POLL_MS = 20;
+const RETRY_MS = 100;
 
 /** Told of each record when it is seen, marks of event time included; `writtenMs` is when its writer wrote it, milliseconds since the Unix epoch. */
 export type Watch = (topic: string, partition: number, writtenMs: number) => void;
@@ -36,9 +37,10 @@ export class Outputs {
   readonly #next = new Map<string, number>();
   readonly #reachedUs = new Map<string, number>();
   readonly #watches = new Set<Watch>();
-  #consumer: Consumer | undefined;
+  readonly #closing = Promise.withResolvers<void>();
+  #reading: Promise<void> | undefined;
+  #readers = 0;
   #closed = false;
-  #failure: Error | undefined;
 
   private constructor(brokers: readonly string[], partitions: number, recording: Recording) {
     this.recording = recording;
@@ -54,7 +56,7 @@ export class Outputs {
   static async open(brokers: readonly string[], partitions: number, file: string): Promise<Outputs> {
     const outputs = new Outputs(brokers, partitions, new Recording(file));
     await outputs.#admin.connect();
-    await outputs.#read();
+    outputs.#reading = outputs.#readOn();
     return outputs;
   }
 
@@ -77,7 +79,6 @@ export class Outputs {
   async reach(timeUs: number): Promise<void> {
     let least = this.reachedUs;
     for (let since = performance.now(); this.reachedUs < timeUs; await delay(POLL_MS)) {
-      if (this.#failure) throw this.#failure;
       if (this.reachedUs > least) {
         least = this.reachedUs;
         since = performance.now();
@@ -106,42 +107,52 @@ export class Outputs {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#consumer?.disconnect();
+    this.#closing.resolve();
+    await this.#reading;
     await this.#admin.disconnect();
   }
 
+  /** Reads until it is closed. Whether it gets on, `reach` looks after. */
+  async #readOn(): Promise<void> {
+    while (!this.#closed) {
+      try {
+        await this.#read();
+      } catch {
+        // The broker is away: asked again until it is back.
+        await delay(RETRY_MS);
+      }
+    }
+  }
+
+  /** Reads until the consumer crashes, or until it is closed. */
   async #read(): Promise<void> {
     const consumer = this.#kafka.consumer({
-      groupId: `proof-${process.pid}-${Date.now()}`,
+      groupId: `proof-${process.pid}-${this.#readers++}`,
       readUncommitted: false,
       allowAutoTopicCreation: false,
       maxWaitTimeInMs: 100,
       retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 100, restartOnFailure: () => Promise.resolve(false) },
     });
-    this.#consumer = consumer;
-    consumer.on(consumer.events.CRASH, () => {
-      if (!this.#closed) this.#again(consumer).catch((error: unknown) => (this.#failure = error as Error));
-    });
-    await consumer.connect();
-    await consumer.subscribe({ topics: [...OUTPUTS], fromBeginning: true });
-    await consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: true,
-      eachBatch: ({ batch: { topic, partition, messages } }) => {
-        for (const message of messages) this.#take(topic, partition, message);
-        return Promise.resolve();
-      },
-    });
-    // A reader that begins anew, and again at the beginning, goes on where the one before was.
-    for (const [id, offset] of this.#next) {
-      const at = id.lastIndexOf('/');
-      consumer.seek({ topic: id.slice(0, at), partition: Number(id.slice(at + 1)), offset: `${offset}` });
+    const crashed = new Promise<void>((resolve) => consumer.on(consumer.events.CRASH, () => resolve()));
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topics: [...OUTPUTS], fromBeginning: true });
+      await consumer.run({
+        autoCommit: false,
+        eachBatch: ({ batch: { topic, partition, messages } }) => {
+          for (const message of messages) this.#take(topic, partition, message);
+          return Promise.resolve();
+        },
+      });
+      // A reader that begins anew, and again at the beginning, goes on where the one before was.
+      for (const [id, offset] of this.#next) {
+        const at = id.lastIndexOf('/');
+        consumer.seek({ topic: id.slice(0, at), partition: Number(id.slice(at + 1)), offset: `${offset}` });
+      }
+      await Promise.race([crashed, this.#closing.promise]);
+    } finally {
+      await consumer.disconnect();
     }
-  }
-
-  async #again(crashed: Consumer): Promise<void> {
-    await crashed.disconnect();
-    if (!this.#closed) await this.#read();
   }
 
   #take(topic: string, partition: number, { offset, key, value, timestamp, headers = {} }: KafkaMessage): void {
