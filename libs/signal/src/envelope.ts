@@ -61,9 +61,26 @@ export class EnvelopeFeatures {
     this.#spectrum = new PowerSpectrum(this.#envelope.length, rateHz / step);
   }
 
+  /**
+   * Transforms x, the signal without its mean and with 0 for missing samples, zero-padded.
+   * @returns size / 2 + 1 bins, real and imaginary parts in turn; valid until the next call
+   */
+  transform(x: Float64Array, samples: number): Float64Array {
+    const padded = this.#padded;
+    for (let i = 0; i < samples; i++) padded[i] = x[i]!;
+    this.#fft.realTransform(this.#transformed, padded);
+    return this.#transformed;
+  }
+
   /** Writes the features of x, the signal without its mean and with 0 for missing samples, to out[at...]. */
   compute(x: Float64Array, samples: number, shaftHz: number, out: Float64Array, at: number): void {
-    const mean = this.#demodulate(x, samples);
+    this.transform(x, samples);
+    this.computeFromTransform(shaftHz, out, at);
+  }
+
+  /** As `compute`, of the signal that was transformed last. */
+  computeFromTransform(shaftHz: number, out: Float64Array, at: number): void {
+    const mean = this.#demodulate();
     const { power, binHz } = this.#spectrum;
     if (mean > 0) this.#spectrum.compute(this.#envelope, 1);
     for (let i = 0; i < this.#orders.length; i++) {
@@ -74,10 +91,7 @@ export class EnvelopeFeatures {
   }
 
   /** Leaves the envelope without its mean in #envelope and returns the mean. */
-  #demodulate(x: Float64Array, samples: number): number {
-    const padded = this.#padded;
-    for (let i = 0; i < samples; i++) padded[i] = x[i]!;
-    this.#fft.realTransform(this.#transformed, padded);
+  #demodulate(): number {
     const from = 2 * this.#first;
     for (let i = 0; i < 2 * this.#bins; i++) this.#baseband[i] = this.#transformed[from + i]!;
     const analytic = this.#analytic;

@@ -174,15 +174,16 @@ class SignalPlan {
     if (!this.keepSeries) return;
     const present = offsetsUs === undefined ? this.#center(samples, count, out[this.at]!) : this.#arrange(samples, offsetsUs, out[this.at]!);
     this.usable = present > 0 && present >= (1 - MOST_MISSING) * this.expected;
+    const transformed = this.usable ? this.#envelope?.transform(this.series, this.expected) : undefined;
     if (this.#spectrum === undefined) return;
-    if (this.usable) this.#spectrum.compute(this.series, this.expected / present, out, this.#spectrumAt);
+    if (this.usable) this.#spectrum.compute(this.series, this.expected / present, out, this.#spectrumAt, transformed);
     else out.fill(NaN, this.#spectrumAt, this.#envelopeAt);
   }
 
   /** Envelope at orders of the shaft speed, whose mean may come from a later signal: after compute of all signals. */
   demodulate(shaftHz: number, out: Float64Array): void {
     if (this.#envelope === undefined) return;
-    if (this.usable) this.#envelope.compute(this.series, this.expected, shaftHz, out, this.#envelopeAt);
+    if (this.usable) this.#envelope.computeFromTransform(shaftHz, out, this.#envelopeAt);
     else out.fill(NaN, this.#envelopeAt, this.#envelopeAt + this.#envelope.names.length);
   }
 

@@ -52,8 +52,33 @@ export class PowerSpectrum {
     const window = this.#window;
     const windowed = this.#windowed;
     for (let i = 0; i < window.length; i++) windowed[i] = window[i]! * x[i]!;
+    this.#fft.realTransform(this.#transformed, windowed);
+    this.#square(scale);
+  }
+
+  /** Whether `computeFromTransform` can take the place of `compute`: where nothing is padded. */
+  get takesTransform(): boolean {
+    return this.#window.length === this.#windowed.length;
+  }
+
+  /**
+   * As `compute`, from the transform of x without window (size / 2 + 1 bins, real and imaginary parts in turn), where that is
+   * there for another purpose. The transform of a periodic Hann window has three bins, so that windowing is
+   * W[k] = X[k] / 2 - (X[k - 1] + X[k + 1]) / 4, with X[-k] the conjugate of X[k].
+   */
+  computeFromTransform(x: Float64Array, scale: number): void {
+    const w = this.#transformed;
+    const last = this.power.length - 1;
+    w[0] = 0.5 * (x[0]! - x[2]!);
+    w[1] = 0;
+    for (let i = 2; i < 2 * last; i++) w[i] = 0.5 * x[i]! - 0.25 * (x[i - 2]! + x[i + 2]!);
+    w[2 * last] = 0.5 * (x[2 * last]! - x[2 * last - 2]!);
+    w[2 * last + 1] = 0;
+    this.#square(scale);
+  }
+
+  #square(scale: number): void {
     const transformed = this.#transformed;
-    this.#fft.realTransform(transformed, windowed);
     const power = this.power;
     const last = power.length - 1;
     const one = this.#scale * scale;

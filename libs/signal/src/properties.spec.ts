@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { fnv1a64, peakCrossCorrelation, PowerSpectrum, SpectrumFeatures, STATISTICS, statistics, zScore } from './index.js';
+import { EnvelopeFeatures, fnv1a64, peakCrossCorrelation, PowerSpectrum, SpectrumFeatures, STATISTICS, statistics, zScore } from './index.js';
 
 const samples = (minLength: number) =>
   fc.array(fc.double({ min: -1000, max: 1000, noNaN: true }), { minLength, maxLength: 200 }).map((xs) => Float64Array.from(xs));
@@ -62,6 +62,20 @@ describe('power spectrum', () => {
         });
         const total = spectrum.power.reduce((sum, p) => sum + p, 0);
         return Math.abs(total - weighted / weights) <= 1e-9 * Math.max(1, total);
+      }),
+    );
+  });
+
+  it('is the same from the transform without window', () => {
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: -1e3, max: 1e3, noNaN: true }), { minLength: 32, maxLength: 32 }), (numbers) => {
+        const x = Float64Array.from(numbers);
+        const [direct, shared] = [new PowerSpectrum(32, 32), new PowerSpectrum(32, 32)];
+        const envelope = new EnvelopeFeatures({ bandHz: [4, 8], speedSignal: 'speed', orders: { o: 1 }, harmonics: 1 }, 32, 32);
+        direct.compute(x, 1.5);
+        shared.computeFromTransform(envelope.transform(x, 32), 1.5);
+        const total = direct.power.reduce((sum, p) => sum + p, 0);
+        return direct.power.every((p, k) => Math.abs(p - shared.power[k]!) <= 1e-13 * total);
       }),
     );
   });

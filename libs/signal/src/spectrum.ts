@@ -38,10 +38,14 @@ export class SpectrumFeatures {
     ];
   }
 
-  /** Writes the features of x, the signal without its mean and with 0 for missing samples, to out[at...]. */
-  compute(x: Float64Array, scale: number, out: Float64Array, at: number): void {
+  /**
+   * Writes the features of x, the signal without its mean and with 0 for missing samples, to out[at...].
+   * @param transformed the transform of x, where it is there already (see EnvelopeFeatures.transform)
+   */
+  compute(x: Float64Array, scale: number, out: Float64Array, at: number, transformed?: Float64Array): void {
     const spectrum = this.#spectrum;
-    spectrum.compute(x, scale);
+    if (transformed !== undefined && spectrum.takesTransform) spectrum.computeFromTransform(transformed, scale);
+    else spectrum.compute(x, scale);
     const { power, binHz } = spectrum;
     const edges = this.#edges;
     for (let band = 0; band + 1 < edges.length; band++) {
