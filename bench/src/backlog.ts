@@ -66,7 +66,7 @@ export const SPC: Job = {
     let expected = 0;
     function* batches(): Generator<NewRecord[]> {
       for (let second = index * seconds; second < (index + 1) * seconds; second++) {
-        const records = [...inspections(plant, SOURCE, second, second + 1)].map((record): NewRecord => ({
+        const records = [...inspections(plant, SOURCE, second, second + 1 === (index + 1) * seconds)].map((record): NewRecord => ({
           ...addressed(TOPICS.production, record), value: ProductionRecord.encode(record).finish(), timeMs: Math.floor(record.timeUs / 1000),
         }));
         expected += reference(plant).push(records.map((record) => ({ ...record, schema: record.headers.schema }))).length;

@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startRedis } from '@millwright/servers';
 import { topicSpecs } from '@millwright/shell';
@@ -41,7 +41,7 @@ function compare(job: Job, names: readonly [string, string], [ours, theirs]: rea
 
 /**
  * A service of this project against a peer on the same topic and broker: segment by segment, each is started, works the
- * segment off and is stopped, in turns as to who comes first. The first segment is compared, not timed.
+ * segment off and is stopped, in turns as to who comes first. Both work on partitions in as many threads. The first segment is compared, not timed.
  */
 function peerMeasurement(job: Job, peer: Peer, { rounds, seconds, goal }: { readonly rounds: number; readonly seconds: number; readonly goal: number }): Measurement {
   const name = `${job.job}_vs_${peer.id}`;
@@ -66,10 +66,10 @@ function peerMeasurement(job: Job, peer: Peer, { rounds, seconds, goal }: { read
         await log.createTopics([...topicSpecs(PARTITIONS), { name: output, partitions: PARTITIONS, retentionMs: 86_400_000, compacted: false }]);
         const peerFolder = join(folder, peer.id);
         mkdirSync(peerFolder);
-        const ours = serviceWorker(job.service, 1, job.output, folder, MOTOR_PLANT, { brokers: broker.brokers, redisUrl: redis.url });
+        const ours = serviceWorker(job.service, peer.threads, job.output, folder, MOTOR_PLANT, { brokers: broker.brokers, redisUrl: redis.url });
         const theirs = peerWorker(
           peer.name, command,
-          { job: job.job, brokers: broker.brokers, name: `bench-${peer.id}-${job.job}`, input: job.input, output, folder: peerFolder, threads: availableParallelism(), commitMs: peer.commitMs },
+          { job: job.job, brokers: broker.brokers, name: `bench-${peer.id}-${job.job}`, input: job.input, output, folder: peerFolder, threads: peer.threads, commitMs: peer.commitMs },
           plant,
         );
         const [own, other] = [await Outputs.of(log, ours.output), await Outputs.of(log, theirs.output)];

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { cp, readdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { findCommand } from '@millwright/servers';
@@ -13,6 +14,7 @@ export const kafkaStreams: Peer = {
   name: 'Kafka Streams',
   id: 'kafka_streams',
   commitMs: 100,
+  threads: availableParallelism(),
 
   async prepare(progress): Promise<PeerCommand> {
     const java = await findCommand('java');

@@ -25,6 +25,8 @@ export interface Peer {
   readonly id: string;
   /** How often it commits, milliseconds: what it is fastest with, and not much above what its user would want to wait. */
   readonly commitMs: number;
+  /** Threads that work on partitions in its process; this project's service, which has one a process, gets as many processes. */
+  readonly threads: number;
   /** Builds it on first use. @throws MissingPeerError when this machine lacks what it needs. */
   prepare(progress: (line: string) => void): Promise<PeerCommand>;
 }

@@ -10,6 +10,7 @@ export const quix: Peer = {
   name: 'Quix Streams',
   id: 'quix',
   commitMs: 1_000,
+  threads: 1,
 
   async prepare(progress): Promise<PeerCommand> {
     const python = await pythonOf('quix', 'Quix Streams', progress, async (own, folder) => {
