@@ -4,7 +4,7 @@ import kafkajs, { type Admin, type IHeaders, type KafkaMessage } from 'kafkajs';
 import { Recording } from './recording.js';
 
 /** Ends of the line: when event time has come out here, all before it has. */
-export const ENDS: readonly string[] = [TOPICS.features, TOPICS.inferences, TOPICS.quality, TOPICS.alarms, TOPICS.alarmStates].map(({ name }) => name);
+const ENDS: readonly string[] = [TOPICS.features, TOPICS.inferences, TOPICS.quality, TOPICS.alarms, TOPICS.alarmStates].map(({ name }) => name);
 /** All that the line writes, its refusals included. */
 export const OUTPUTS: readonly string[] = [
   ...ENDS,
@@ -17,7 +17,10 @@ export const OUTPUTS: readonly string[] = [
  */
 const SHARED: ReadonlySet<string> = new Set([deadLetterTopic(TOPICS.features.name), lateTopic(TOPICS.features.name)]);
 
-const PATIENCE_MS = 300_000;
+/** Key of the records that mark the end. */
+const END_KEY = '~end-of-proof';
+
+const PATIENCE_MS = 60_000;
 const POLL_MS = 20;
 const RETRY_MS = 100;
 
@@ -36,6 +39,8 @@ export class Outputs {
   /** Next offset of each partition. */
   readonly #next = new Map<string, number>();
   readonly #reachedUs = new Map<string, number>();
+  /** Partitions that have been read to the end, see complete(). */
+  readonly #ended = new Set<string>();
   readonly #watches = new Set<Watch>();
   readonly #closing = Promise.withResolvers<void>();
   #reading: Promise<void> | undefined;
@@ -75,18 +80,18 @@ export class Outputs {
     return reached;
   }
 
-  /** Resolves when event time `timeUs` has come out at every end. @throws when it doesn't for long. */
-  async reach(timeUs: number): Promise<void> {
-    let least = this.reachedUs;
-    for (let since = performance.now(); this.reachedUs < timeUs; await delay(POLL_MS)) {
-      if (this.reachedUs > least) {
-        least = this.reachedUs;
-        since = performance.now();
-      }
-      if (performance.now() - since > PATIENCE_MS) {
-        const behind = [...this.#reachedUs].filter(([, reached]) => reached < timeUs).map(([id]) => id);
-        throw new Error(`Event time stands still for ${PATIENCE_MS / 1000} s at ${behind.join(', ') || 'every end of the line'}.`);
-      }
+  /**
+   * Resolves when all that is in the output now has been read: a record of our own, put behind it in every partition, tells. Only when no
+   * service reads any more, since it is none of theirs. @throws when it doesn't come for long.
+   */
+  async complete(): Promise<void> {
+    const producer = this.#kafka.producer({ allowAutoTopicCreation: false, createPartitioner: () => ({ message }) => message.partition! });
+    await producer.connect();
+    const messages = Array.from({ length: this.#partitions }, (_, partition) => ({ partition, key: END_KEY, value: Buffer.alloc(0) }));
+    await producer.sendBatch({ topicMessages: OUTPUTS.map((topic) => ({ topic, messages })) });
+    await producer.disconnect();
+    for (const began = performance.now(); this.#ended.size < OUTPUTS.length * this.#partitions; await delay(POLL_MS)) {
+      if (performance.now() - began > PATIENCE_MS) throw new Error(`The output was not read to its end within ${PATIENCE_MS / 1000} s.`);
     }
   }
 
@@ -112,7 +117,7 @@ export class Outputs {
     await this.#admin.disconnect();
   }
 
-  /** Reads until it is closed. Whether it gets on, `reach` looks after. */
+  /** Reads until it is closed. */
   async #readOn(): Promise<void> {
     while (!this.#closed) {
       try {
@@ -161,6 +166,10 @@ export class Outputs {
     if (place < (this.#next.get(id) ?? 0)) return;
     this.#next.set(id, place + 1);
     for (const watch of this.#watches) watch(topic, partition, Number(timestamp));
+    if (key?.toString() === END_KEY) {
+      this.#ended.add(id);
+      return;
+    }
     const bytes = value ?? Buffer.alloc(0);
     const schema = text(headers, 'schema');
     if (schema === '' && SHARED.has(topic)) return;

@@ -41,6 +41,8 @@ export interface RecordedInput {
   readonly source: string;
   /** The first `count` steps, made as they are asked for. */
   steps(count: number): Generator<SourceStep, void, undefined>;
+  /** Event time that they end at, microseconds. */
+  endUs(count: number): number;
   /** What comes after them: no data, and time enough for all that waits for time. */
   epilogue(count: number): SourceStep;
 }
@@ -58,6 +60,7 @@ export function recordedInput(folder: string, seed: number): RecordedInput {
   // JSON is YAML.
   writeFileSync(plantPath, JSON.stringify(quickened(parse(readFileSync(join(DEMO, 'plant.yaml'), 'utf8')) as PlantFile, seed), undefined, 2));
   const plant = loadPlant(plantPath);
+  const endUs = (count: number): number => Date.parse(START) * 1000 + count * STEP_S * 1_000_000;
   return {
     plantPath,
     source: SOURCE,
@@ -68,7 +71,8 @@ export function recordedInput(folder: string, seed: number): RecordedInput {
         yield { blocks: seconds.flatMap(({ blocks }) => blocks), production: seconds.flatMap(({ production }) => production), advanceToUs: seconds.at(-1)!.advanceToUs };
       }
     },
-    epilogue: (count) => ({ blocks: [], production: [], advanceToUs: Date.parse(START) * 1000 + count * STEP_S * 1_000_000 + EPILOGUE_US }),
+    endUs,
+    epilogue: (count) => ({ blocks: [], production: [], advanceToUs: endUs(count) + EPILOGUE_US }),
   };
 }
 

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { TOPICS, WATERMARK_SCHEMA, Watermark } from '@millwright/contracts';
+import { TOPICS, WATERMARK_SCHEMA } from '@millwright/contracts';
 import { createLogger, noTelemetry } from '@millwright/observability';
 import { loadPlant } from '@millwright/plant';
 import { createFeaturesProcessor } from '@millwright/service-features';
@@ -10,18 +9,18 @@ import { readEnvironment, shellEnvironment } from '@millwright/shell';
 import { PureRun, type NewRecord } from '@millwright/streams';
 import { copyInputs, readInputs, type InputRecord } from './copy.js';
 import { Line, PARTITIONS, type LineOptions } from './line.js';
-import { ENDS, OUTPUTS } from './outputs.js';
+import { OUTPUTS } from './outputs.js';
+import { untilReached } from './progress.js';
 import { Recording } from './recording.js';
 
-const POLL_MS = 50;
-const PATIENCE_MS = 300_000;
-
-/** The input topics of one Kafka, read at full speed by another line; resolves when event time `untilUs` has come out. */
+/** The input topics of one Kafka, read at full speed by another line; to event time `untilUs`. */
 export async function replayOnKafka(from: readonly string[], options: LineOptions, untilUs: number): Promise<Recording> {
   const line = await Line.start(options);
   try {
     await copyInputs(from, line.kafka.brokers);
-    await line.outputs.reach(untilUs);
+    await untilReached(() => line.statuses(), PARTITIONS, untilUs);
+    await line.stopServices();
+    await line.outputs.complete();
     return line.outputs.recording;
   } finally {
     await line.close();
@@ -34,34 +33,33 @@ export async function replayEmbedded(from: readonly string[], { folder, plantPat
     { config: shellEnvironment },
     { MILLWRIGHT_PLANT: plantPath, MILLWRIGHT_INSTANCE: 'proof', MILLWRIGHT_PARTITIONS: String(PARTITIONS), LISTEN_HOST: '127.0.0.1', GRPC_PORT: '0', HTTP_PORT: '0' },
   );
-  const { log, close } = await startStandalone({
+  const standalone = await startStandalone({
     plant: loadPlant(plantPath), config,
     file: join(folder, 'log.sqlite'),
     ingestion: { ...DEFAULT_SETTINGS, idleMs: Infinity },
     logger: createLogger({ service: 'proof', level: 'fatal' }),
     telemetry: noTelemetry,
   });
+  const { log } = standalone;
   try {
-    await readInputs(from, (records) => log.append(records.map(asNewRecord)));
     const recording = new Recording(join(folder, 'values.bin'));
-    const reached = new Map(ENDS.flatMap((topic) => Array.from({ length: PARTITIONS }, (_, partition) => [`${topic}/${partition}`, -Infinity] as const)));
+    // From the first on, since of alarm-states only the last of each key is kept.
     const tail = await log.tail({
       topics: OUTPUTS,
       from: 'earliest',
       batch: ({ topic, partition, records }) => {
         for (const { key, value, timeMs, headers: { schema, source, sequence } } of records) {
-          if (schema === WATERMARK_SCHEMA) reached.set(`${topic}/${partition}`, Watermark.decode(value).timeUs);
-          else recording.add({ topic, partition, key, value: Buffer.from(value), timeMs, schema, source, sequence });
+          if (schema !== WATERMARK_SCHEMA) recording.add({ topic, partition, key, value: Buffer.from(value), timeMs, schema, source, sequence });
         }
       },
     });
-    for (const began = performance.now(); Math.min(...reached.values()) < untilUs; await delay(POLL_MS)) {
-      if (performance.now() - began > PATIENCE_MS) throw new Error(`The embedded log had not worked off the input after ${PATIENCE_MS / 1000} s.`);
-    }
+    await readInputs(from, (records) => log.append(records.map(asNewRecord)));
+    await untilReached(() => Promise.resolve(standalone.statuses()), PARTITIONS, untilUs);
+    await tail.caughtUp();
     await tail.close();
     return recording;
   } finally {
-    await close();
+    await standalone.close();
   }
 }
 

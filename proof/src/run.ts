@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TOPICS, type SourceStep } from '@millwright/contracts';
 import { recordedInput, STEP_S, type RecordedInput } from './recorded-input.js';
-import { Line } from './line.js';
+import { Line, PARTITIONS } from './line.js';
+import { untilReached } from './progress.js';
 import type { Recording } from './recording.js';
 import type { Stage } from './case.js';
 
@@ -15,9 +16,6 @@ export const part = ({ seconds }: Stage): number => Math.max(30, seconds / 5);
 
 /** How far input goes ahead of the output at full speed, seconds of event time: far enough that all are busy. */
 const LEAD_US = 400e6;
-/** How long the services' own counts may take to be right. */
-const BOOKS_MS = 10_000;
-
 /** What came of playing the input to its end. */
 export interface Played {
   readonly recording: Recording;
@@ -71,8 +69,9 @@ async function playUndisturbed(folder: string, { seed, progress }: Stage, second
       while (step.advanceToUs - line.outputs.reachedUs > LEAD_US && line.outputs.reachedUs > -Infinity) await delay(5);
       if (performance.now() - began > seconds * 500) break;
     }
-    const played = await finish(line, input, steps);
+    await untilReached(() => line.statuses(), PARTITIONS, input.endUs(steps));
     const capacity = steps / ((performance.now() - began) / 1000);
+    const played = await finish(line, input, steps);
     progress(`${steps * STEP_S} s of event time at ${(capacity * STEP_S).toFixed(0)} times the speed of the clock; output: ${summary(played.recording)}`);
     return { ...played, input, steps, capacity };
   } finally {
@@ -95,22 +94,20 @@ export async function playAtHalfLoad(line: Line, { input, steps, capacity }: Ref
   }
 }
 
-/** Lets the line work off what is left and looks at its books. */
+/** Lets the line work off what is left, looks at its books, ends its services and reads its output to the end. */
 export async function finish(line: Line, input: RecordedInput, steps: number): Promise<Played> {
   await line.ready();
   const end = input.epilogue(steps);
   await line.publish(end);
-  await line.flush();
   const reached = new AbortController();
-  await Promise.all([line.outputs.reach(end.advanceToUs).finally(() => reached.abort()), goOn(line, end, reached.signal)]);
+  await Promise.all([untilReached(() => line.statuses(), PARTITIONS, end.advanceToUs).finally(() => reached.abort()), goOn(line, end, reached.signal)]);
+  await line.flush();
+  const sums = await ledgers(line);
+  await line.stopServices();
+  await line.outputs.complete();
   const { recording } = line.outputs;
   const sent = countRecords(input, steps);
-  const expected = (topic: string): number => sent.get(topic) ?? recording.count(topic);
-  let balance = balanceOf(await ledgers(line), expected);
-  // A service's own count follows its output by a moment.
-  for (const began = performance.now(); balance.failures.length > 0 && performance.now() - began < BOOKS_MS; await delay(100)) {
-    balance = balanceOf(await ledgers(line), expected);
-  }
+  const balance = balanceOf(sums, (topic) => sent.get(topic) ?? recording.count(topic));
   return { recording, failures: [...line.failures, ...balance.failures, ...recording.misnumbered.slice(0, 3)], lost: balance.lost };
 }
 
