@@ -6,14 +6,19 @@ const CONNECT_MS = 5_000;
 /** Below those that systems give to outgoing connections (from 32,768 on): of those, one may be taken while its server is away. */
 const [LOWEST, HIGHEST] = [10_000, 32_767] as const;
 
-/** Ports of 127.0.0.1 that nobody listens on now, all different. */
+/** Ports that this process has been given: whoever got one may not listen yet. */
+const given = new Set<number>();
+
+/** Ports of 127.0.0.1 that nobody listens on now, and none that was given before. */
 export async function freePorts(count: number): Promise<number[]> {
-  const found = new Set<number>();
-  while (found.size < count) {
+  const found: number[] = [];
+  while (found.length < count) {
     const port = randomInt(LOWEST, HIGHEST + 1);
-    if (await canListen(port)) found.add(port);
+    if (given.has(port) || !(await canListen(port))) continue;
+    given.add(port);
+    found.push(port);
   }
-  return [...found];
+  return found;
 }
 
 function canListen(port: number): Promise<boolean> {
