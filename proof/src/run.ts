@@ -16,6 +16,10 @@ export const part = ({ seconds }: Stage): number => Math.max(30, seconds / 5);
 
 /** How far input goes ahead of the output at full speed, seconds of event time: far enough that all are busy. */
 const LEAD_US = 400e6;
+/** Marks of event time after the end, and what lies between them: a timer that is set while time passes may wait for the next mark. */
+const MARKS = 4;
+const MARK_US = 10e6;
+
 /** What came of playing the input to its end. */
 export interface Played {
   readonly recording: Recording;
@@ -23,6 +27,12 @@ export interface Played {
   readonly failures: readonly string[];
   /** Records of the input that are missing by the ledgers. */
   readonly lost: number;
+}
+
+/** Played to the end, and past it. */
+export interface Finished extends Played {
+  /** Event time that the log ends at, microseconds. */
+  readonly endUs: number;
 }
 
 /** An undisturbed run, and the pace that the cases take from it. */
@@ -95,12 +105,9 @@ export async function playAtHalfLoad(line: Line, { input, steps, capacity }: Ref
 }
 
 /** Lets the line work off what is left, looks at its books, ends its services and reads its output to the end. */
-export async function finish(line: Line, input: RecordedInput, steps: number): Promise<Played> {
+export async function finish(line: Line, input: RecordedInput, steps: number): Promise<Finished> {
   await line.ready();
-  const end = input.epilogue(steps);
-  await line.publish(end);
-  const reached = new AbortController();
-  await Promise.all([untilReached(() => line.statuses(), PARTITIONS, end.advanceToUs).finally(() => reached.abort()), goOn(line, end, reached.signal)]);
+  const endUs = await letTimePass(line, input.epilogue(steps));
   await line.flush();
   const sums = await ledgers(line);
   await line.stopServices();
@@ -108,14 +115,24 @@ export async function finish(line: Line, input: RecordedInput, steps: number): P
   const { recording } = line.outputs;
   const sent = countRecords(input, steps);
   const balance = balanceOf(sums, (topic) => sent.get(topic) ?? recording.count(topic));
-  return { recording, failures: [...line.failures, ...balance.failures, ...recording.misnumbered.slice(0, 3)], lost: balance.lost };
+  return { recording, failures: [...line.failures, ...balance.failures, ...recording.misnumbered.slice(0, 3)], lost: balance.lost, endUs };
 }
 
-/** Time does not stand still where no more data come, and with it come marks of event time. */
-async function goOn(line: Line, { advanceToUs }: SourceStep, end: AbortSignal): Promise<void> {
-  for (let seconds = 1; await delay(1_000, true, { signal: end }).catch(() => false); seconds++) {
-    await line.publish({ blocks: [], production: [], advanceToUs: advanceToUs + seconds * 1e6 });
+/** Has everything happen that time alone brings about, and returns the event time of the last mark, which every processor has reached. */
+async function letTimePass(line: Line, { advanceToUs }: SourceStep): Promise<number> {
+  let lastUs = advanceToUs;
+  const mark = (timeUs: number): Promise<void> => line.publish({ blocks: [], production: [], advanceToUs: (lastUs = timeUs) });
+  const reached = (): Promise<void> => untilReached(() => line.statuses(), PARTITIONS, lastUs);
+  for (let i = 0; i < MARKS; i++) {
+    await mark(i === 0 ? advanceToUs : lastUs + MARK_US);
+    // As in life, time goes on meanwhile.
+    const done = new AbortController();
+    const reaching = reached().finally(() => done.abort());
+    while (await delay(1_000, true, { signal: done.signal }).catch(() => false)) await mark(lastUs + 1_000_000);
+    await reaching;
   }
+  await reached();
+  return lastUs;
 }
 
 /** Records of the input by topic. */

@@ -25,13 +25,11 @@ export const replay: Case = {
     try {
       await playAtHalfLoad(line, undisturbed, () => undefined);
       const live = await finish(line, input, steps);
-      await line.stopServices();
       const { brokers } = line.kafka;
-      const untilUs = input.epilogue(steps).advanceToUs;
       stage.progress('again, at full speed, by one instance of each service');
-      const onKafka = await replayOnKafka(brokers, { folder: folderOf('one'), plantPath, source, instances: 1 }, untilUs);
+      const onKafka = await replayOnKafka(brokers, { folder: folderOf('one'), plantPath, source, instances: 1 }, live.endUs);
       stage.progress('again, by the embedded log');
-      const embedded = await replayEmbedded(brokers, { folder: folderOf('embedded'), plantPath }, untilUs);
+      const embedded = await replayEmbedded(brokers, { folder: folderOf('embedded'), plantPath }, live.endUs);
       stage.progress('again, record by record through the features processor alone');
       const pure = await replayPure(brokers, { folder: folderOf('pure'), plantPath });
       const comparisons: readonly (readonly [string, Comparison])[] = [
