@@ -1,5 +1,6 @@
 import { Inspection_Result, ProductionRecord } from '@millwright/contracts';
 import type { Plant } from '@millwright/plant';
+import { randomOf } from './random.js';
 
 /** Inspections of each motor in a second of event time. */
 const PER_SECOND = 20;
@@ -7,13 +8,10 @@ const CHARACTERISTICS = ['runout', 'balance'] as const;
 const START_US = (Math.floor(Date.now() / 1000) - 3600) * 1_000_000;
 /** How far from the usual the last values of a segment are: each chart has something to say at its end. */
 const FAR = 50;
-const MODULUS = 2147483647;
 
 /** Inspections of one second of all motors: normal values, in control but for chance; where the second is the last of its segment, each chart's last point is far out. */
 export function* inspections(plant: Plant, source: string, second: number, last: boolean): Generator<ProductionRecord> {
-  let state = ((second + 1) * 69_621) % MODULUS;
-  // Park and Miller's generator: any fixed numbers will do.
-  const uniform = (): number => (state = (state * 48271) % MODULUS) / MODULUS;
+  const uniform = randomOf((second + 1) * 69_621);
   const normal = (): number => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
   for (let i = second * PER_SECOND; i < (second + 1) * PER_SECOND; i++) {
     const far = last && i >= (second + 1) * PER_SECOND - CHARACTERISTICS.length;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadPackage, writePackage, type ModelPackage } from '@millwright/models';
 import proto, { type onnx } from 'onnx-proto';
+import { randomOf } from './random.js';
 
 const { ModelProto, AttributeProto, TensorProto } = proto.onnx;
 const FLOAT = TensorProto.DataType.FLOAT;
@@ -43,14 +44,12 @@ export async function lstmPackage(): Promise<ModelPackage> {
 }
 
 function lstm(): Uint8Array {
-  let state = 1;
-  // Park and Miller's generator: any fixed numbers will do.
-  const random = (): number => ((state = (state * 48271) % 2147483647) / 2147483647 - 0.5) * 0.2;
+  const random = randomOf(1);
   const constant = (name: string, dims: number[]): onnx.ITensorProto => ({
     name,
     dims,
     dataType: FLOAT,
-    rawData: new Uint8Array(Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, random).buffer),
+    rawData: new Uint8Array(Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => (random() - 0.5) * 0.2).buffer),
   });
   const node = (opType: string, input: string[], output: string[], attribute: onnx.IAttributeProto[] = []): onnx.INodeProto => ({ opType, input, output, attribute });
   const ints = (name: string, values: number[]): onnx.IAttributeProto => ({ name, type: AttributeProto.AttributeType.INTS, ints: values });

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Encoding, packFloat32, type TelemetryBlock } from '@millwright/contracts';
 import { loadPlant, type Plant } from '@millwright/plant';
+import { randomOf } from './random.js';
 
 /** Samples of vibration in a block, and in a window. */
 export const BLOCK_SAMPLES = 1024;
@@ -18,13 +19,11 @@ export const motorPlant = (): Plant => loadPlant(MOTOR_PLANT);
 
 /** Vibration of a motor: shaft harmonics, impulses that ring, and noise. */
 export const waves: readonly Float32Array[] = Array.from({ length: WAVES }, (_, seed) => {
-  let state = seed + 1;
-  // Park and Miller's generator: any fixed numbers will do.
-  const noise = (): number => (state = (state * 48271) % 2147483647) / 2147483647 - 0.5;
+  const random = randomOf(seed + 1);
   const period = 90 + (seed % 40);
   return Float32Array.from({ length: BLOCK_SAMPLES }, (_, i) => {
     const since = i % period;
-    return Math.sin(0.015 * i + seed) + 0.3 * Math.sin(0.03 * i) + 2 * Math.exp(-since / 15) * Math.sin(1.8 * since) + 0.4 * noise();
+    return Math.sin(0.015 * i + seed) + 0.3 * Math.sin(0.03 * i) + 2 * Math.exp(-since / 15) * Math.sin(1.8 * since) + 0.4 * (random() - 0.5);
   });
 });
 

@@ -1,6 +1,4 @@
-import { createReadStream, readFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
+import { open, readFile } from 'node:fs/promises';
 import { Alarm, TOPICS } from '@millwright/contracts';
 import { kafkaEnvironment, readEnvironment, redisEnvironment } from '@millwright/shell';
 import { emptyCheckpoint, openKafkaLog, openRedisStore, partitionFor, taskName, WATERMARK_KEY, type EventLog, type NewRecord, type StateStore } from '@millwright/streams';
@@ -93,9 +91,17 @@ export async function restore({ from }: { readonly from: string }): Promise<numb
   });
 }
 
+interface TableEntry {
+  readonly topic: string;
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly timeMs: number;
+  readonly schema: string;
+}
+
 /** The last record of each key. */
-async function tables(log: EventLog): Promise<{ topic: string; key: string; value: Uint8Array; timeMs: number; schema: string }[]> {
-  const last = new Map<string, { topic: string; key: string; value: Uint8Array; timeMs: number; schema: string }>();
+async function tables(log: EventLog): Promise<TableEntry[]> {
+  const last = new Map<string, TableEntry>();
   const tail = await log.tail({
     topics: TABLES.map(({ name }) => name),
     from: 'earliest',
@@ -114,21 +120,21 @@ async function tables(log: EventLog): Promise<{ topic: string; key: string; valu
 }
 
 async function read(path: string): Promise<Entry[]> {
+  let text: string;
   try {
-    readFileSync(path, { flag: 'r' });
+    text = await readFile(path, 'utf8');
   } catch (error) {
     throw new UsageError(`${path} can't be read (${(error as Error).message}): give a file that millwright backup wrote.`);
   }
-  const entries: Entry[] = [];
-  let line = 0;
-  for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
-    line++;
-    const parsed = (line === 1 ? header : entry).safeParse(json(text));
-    if (!parsed.success) throw new UsageError(`${path}, line ${line} is not of a backup of format ${FORMAT}: give a whole file that millwright backup of this version wrote.`);
-    if (line > 1) entries.push(parsed.data as Entry);
-  }
-  if (line === 0) throw new UsageError(`${path} is empty: give a file that millwright backup wrote.`);
-  return entries;
+  const lines = text.split(/\r?\n/);
+  if (lines.at(-1) === '') lines.pop();
+  if (lines.length === 0) throw new UsageError(`${path} is empty: give a file that millwright backup wrote.`);
+  const parsed = lines.map((line, index) => {
+    const result = (index === 0 ? header : entry).safeParse(json(line));
+    if (!result.success) throw new UsageError(`${path}, line ${index + 1} is not of a backup of format ${FORMAT}: give a whole file that millwright backup of this version wrote.`);
+    return result.data as Entry;
+  });
+  return parsed.slice(1);
 }
 
 function json(text: string): unknown {

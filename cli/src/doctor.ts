@@ -4,10 +4,11 @@ import { loadPackage } from '@millwright/models';
 import { createLogger } from '@millwright/observability';
 import { loadPlant } from '@millwright/plant';
 import { packageDirectory } from '@millwright/service-inference';
-import { integer, isBadInput, kafkaEnvironment, readEnvironment, redisEnvironment, topicSpecs, type KafkaConfig, type RedisConfig } from '@millwright/shell';
-import { openKafkaLog, redisServer, type TlsFiles } from '@millwright/streams';
+import { isBadInput, kafkaEnvironment, readEnvironment, redisEnvironment, topicSpecs, type KafkaConfig, type RedisConfig } from '@millwright/shell';
+import { openKafkaLog, redisServer } from '@millwright/streams';
 import { z } from 'zod';
 import { plantPath } from './home.js';
+import { partitionsEnvironment } from './topics.js';
 
 /** One thing that was looked at: `problem` says what is wrong and what to do. */
 export interface Diagnosis {
@@ -22,10 +23,16 @@ export interface DoctorOptions {
   readonly http: readonly string[];
 }
 
-const partitionsEnvironment = z.object({ MILLWRIGHT_PARTITIONS: integer(1, 1000, 6) }).transform((env) => env.MILLWRIGHT_PARTITIONS);
+/** PEM files, as far as they are given. */
+interface CertificateFiles {
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
 const grpcFiles = z
   .object({ GRPC_TLS_CERT_FILE: z.string().optional(), GRPC_TLS_KEY_FILE: z.string().optional(), GRPC_TLS_CA_FILE: z.string().optional() })
-  .transform((env): TlsFiles => files(env.GRPC_TLS_CA_FILE, env.GRPC_TLS_CERT_FILE, env.GRPC_TLS_KEY_FILE));
+  .transform((env): CertificateFiles => ({ ca: env.GRPC_TLS_CA_FILE, cert: env.GRPC_TLS_CERT_FILE, key: env.GRPC_TLS_KEY_FILE }));
 
 /** How far clocks may be apart: watermarks are compared with them. */
 const CLOCK_MS = 1_000;
@@ -140,7 +147,7 @@ async function service(address: string): Promise<Diagnosis> {
   }
 }
 
-function certificates({ ca, cert, key }: TlsFiles): Diagnosis[] {
+function certificates({ ca, cert, key }: CertificateFiles): Diagnosis[] {
   const found: Diagnosis[] = [];
   for (const path of [ca, cert]) {
     if (path === undefined) continue;
@@ -164,10 +171,6 @@ const signedBy = (certificate: X509Certificate, ca: string): boolean => {
   const authority = new X509Certificate(readFileSync(ca));
   return certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
 };
-
-function files(ca: string | undefined, cert: string | undefined, key: string | undefined): TlsFiles {
-  return { ...(ca === undefined ? {} : { ca }), ...(cert === undefined ? {} : { cert }), ...(key === undefined ? {} : { key }) };
-}
 
 async function within<T>(promise: Promise<T>, ms: number, otherwise: T): Promise<T> {
   const { promise: late, resolve } = Promise.withResolvers<T>();

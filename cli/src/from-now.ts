@@ -14,7 +14,7 @@ export function fromNow(source: Source, nowUs = Date.now() * 1000): Source {
       if (step === undefined) return undefined;
       // Whole seconds: windows begin at multiples of their hop.
       spanUs ??= Math.ceil((nowUs - beginning(step)) / 1e6) * 1e6;
-      return moved(step, spanUs);
+      return shifted(step, spanUs);
     },
   };
 }
@@ -22,7 +22,8 @@ export function fromNow(source: Source, nowUs = Date.now() * 1000): Source {
 const beginning = ({ blocks, production, advanceToUs }: SourceStep): number =>
   Math.min(advanceToUs, ...blocks.map(({ startUs }) => startUs), ...production.map(({ timeUs }) => timeUs));
 
-const moved = (step: SourceStep, spanUs: number): SourceStep => ({
+/** A step with all its times moved. */
+export const shifted = (step: SourceStep, spanUs: number): SourceStep => ({
   ...step,
   blocks: step.blocks.map((block) => ({ ...block, startUs: block.startUs + spanUs })),
   production: step.production.map((record) => ({ ...record, timeUs: record.timeUs + spanUs })),

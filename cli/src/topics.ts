@@ -3,7 +3,8 @@ import { openKafkaLog, topicConfig } from '@millwright/streams';
 import { z } from 'zod';
 import { standardErrorLogger } from './standard-error-logger.js';
 
-const partitionsEnvironment = z.object({ MILLWRIGHT_PARTITIONS: integer(1, 1000, 6) }).transform((env) => env.MILLWRIGHT_PARTITIONS);
+/** How many partitions every topic has. */
+export const partitionsEnvironment = z.object({ MILLWRIGHT_PARTITIONS: integer(1, 1000, 6) }).transform((env) => env.MILLWRIGHT_PARTITIONS);
 
 /** `millwright topics list`: the topic table with the settings of each, as creation by other means needs it. */
 export function listTopics({ json }: { readonly json: boolean }): Promise<number> {

@@ -2,7 +2,7 @@
 export interface Verdict {
   /** Times that something was killed, cut off or otherwise broken on purpose. */
   readonly killed: number;
-  /** Records that the undisturbed run has and this one has not, after what the ledger accounts for. */
+  /** Records that the undisturbed run has and this one has not, and those of the input that the ledgers miss. */
   readonly lost: number;
   /** Records that this run has more than once. */
   readonly duplicated: number;

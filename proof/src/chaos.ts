@@ -120,5 +120,4 @@ async function assignment(member: Member): Promise<readonly number[]> {
   return statuses.flatMap(({ assignment: partitions }) => partitions);
 }
 
-/** All services. */
 export const ALL_SERVICES: readonly Target[] = SERVICES;

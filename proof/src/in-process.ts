@@ -11,11 +11,11 @@ import { QualityModule } from '@millwright/service-quality';
 import { startStandalone, type Standalone } from '@millwright/service-standalone';
 import { ProcessorHost, readEnvironment, shellEnvironment, startShell, type Surroundings } from '@millwright/shell';
 import { createSimulator } from '@millwright/simulator';
-import type { EventLog, LogRecord, StateStore } from '@millwright/streams';
+import { openEmbeddedLog, type EventLog, type LogRecord, type StateStore } from '@millwright/streams';
 import { destination } from 'pino';
 import type { Verdict } from './case.js';
 import { compare } from './comparison.js';
-import { Recording } from './recording.js';
+import { outputOf, Recording } from './recording.js';
 
 /** What a line is judged by. */
 export const RESULTS: readonly string[] = [TOPICS.features, TOPICS.inferences, TOPICS.quality, TOPICS.alarms].map(({ name }) => name);
@@ -172,9 +172,16 @@ export async function recorded(log: EventLog, file: string, wanted: (record: Log
 
 /** Adds to a recording the results that are wanted. */
 export async function recordMore(log: EventLog, recording: Recording, wanted: (record: LogRecord) => boolean): Promise<void> {
-  for (const record of await readData(log, RESULTS)) {
-    const { topic, partition, key, value, timeMs, headers } = record;
-    if (wanted(record)) recording.add({ topic, partition, key, value: Buffer.from(value), timeMs, schema: headers.schema, source: headers.source, sequence: headers.sequence });
+  for (const record of await readData(log, RESULTS)) if (wanted(record)) recording.add(outputOf(record));
+}
+
+/** Reads something from the file of an embedded log that no line is using. */
+export async function readFrom<T>(file: string, read: (log: EventLog) => Promise<T>): Promise<T> {
+  const log = openEmbeddedLog(file);
+  try {
+    return await read(log);
+  } finally {
+    await log.close();
   }
 }
 

@@ -7,7 +7,7 @@ import type { Line } from './line.js';
 const run = promisify(execFile);
 const EVERY_MS = 1_000;
 /** A process may take so much more at the end than at first, MiB: what a garbage collector leaves lying about. */
-const SLACK_MIB = 96;
+export const SLACK_MIB = 96;
 
 /** Resident memory of the processes of a line, MiB, by `<service> <instance>`. */
 export async function residentMiB(line: Line): Promise<Map<string, number>> {

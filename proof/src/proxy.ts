@@ -28,18 +28,11 @@ export class Proxy {
     server.on('connection', (client) => this.#accept(client, target));
   }
 
-  /**
-   * @param target port of 127.0.0.1 that it stands before
-   * @param port of 127.0.0.1 that it listens on; a free one by default
-   */
-  static async open(target: number, port = 0): Promise<Proxy> {
-    const server = createServer({ allowHalfOpen: true, noDelay: true }).listen(port, '127.0.0.1');
+  /** @param target port of 127.0.0.1 that it stands before */
+  static async open(target: number): Promise<Proxy> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     return new Proxy(server, (server.address() as AddressInfo).port, target);
-  }
-
-  get connections(): number {
-    return this.#connections.size;
   }
 
   /** Holds back all that comes from now on, on connections new and old; nobody is told. */

@@ -4,8 +4,7 @@ import type { SourceStep } from '@millwright/contracts';
 import { loadPlant } from '@millwright/plant';
 import { createSimulator } from '@millwright/simulator';
 import { parse } from 'yaml';
-
-const DEMO = join(import.meta.dirname, '../../plants/demo');
+import { demoFolder } from './demo.js';
 
 /** Who sends the input. */
 const SOURCE = 'proof';
@@ -56,9 +55,9 @@ export interface RecordedInput {
 export function recordedInput(folder: string, seed: number): RecordedInput {
   mkdirSync(folder, { recursive: true });
   const plantPath = join(folder, 'plant.yaml');
-  for (const name of ['models', 'baselines']) cpSync(join(DEMO, name), join(folder, name), { recursive: true });
+  for (const name of ['models', 'baselines']) cpSync(join(demoFolder, name), join(folder, name), { recursive: true });
   // JSON is YAML.
-  writeFileSync(plantPath, JSON.stringify(quickened(parse(readFileSync(join(DEMO, 'plant.yaml'), 'utf8')) as PlantFile, seed), undefined, 2));
+  writeFileSync(plantPath, JSON.stringify(quickened(parse(readFileSync(join(demoFolder, 'plant.yaml'), 'utf8')) as PlantFile, seed), undefined, 2));
   const plant = loadPlant(plantPath);
   const endUs = (count: number): number => Date.parse(START) * 1000 + count * STEP_S * 1_000_000;
   return {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import type { LogRecord } from '@millwright/streams';
 
 /** A record as it was read from the log. */
 export interface OutputRecord {
@@ -12,6 +13,11 @@ export interface OutputRecord {
   readonly schema: string;
   readonly source: string;
   readonly sequence: number;
+}
+
+/** A record that was read with the code that is to be proved. */
+export function outputOf({ topic, partition, key, value, timeMs, headers: { schema, source, sequence } }: LogRecord): OutputRecord {
+  return { topic, partition, key, value: Buffer.from(value), timeMs, schema, source, sequence };
 }
 
 /** A record without its value. */

@@ -11,7 +11,7 @@ import { copyInputs, readInputs, type InputRecord } from './copy.js';
 import { Line, PARTITIONS, type LineOptions } from './line.js';
 import { OUTPUTS } from './outputs.js';
 import { untilReached } from './progress.js';
-import { Recording } from './recording.js';
+import { outputOf, Recording } from './recording.js';
 
 /** The input topics of one Kafka, read at full speed by another line; to event time `untilUs`. */
 export async function replayOnKafka(from: readonly string[], options: LineOptions, untilUs: number): Promise<Recording> {
@@ -47,10 +47,8 @@ export async function replayEmbedded(from: readonly string[], { folder, plantPat
     const tail = await log.tail({
       topics: OUTPUTS,
       from: 'earliest',
-      batch: ({ topic, partition, records }) => {
-        for (const { key, value, timeMs, headers: { schema, source, sequence } } of records) {
-          if (schema !== WATERMARK_SCHEMA) recording.add({ topic, partition, key, value: Buffer.from(value), timeMs, schema, source, sequence });
-        }
+      batch: ({ records }) => {
+        for (const record of records) if (record.headers.schema !== WATERMARK_SCHEMA) recording.add(outputOf(record));
       },
     });
     await readInputs(from, (records) => log.append(records.map(asNewRecord)));

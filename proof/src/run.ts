@@ -14,7 +14,7 @@ export const INSTANCES = 2;
 /** Seconds of a case that is a part of the whole. */
 export const part = ({ seconds }: Stage): number => Math.max(30, seconds / 5);
 
-/** How far input goes ahead of the output at full speed, seconds of event time: far enough that all are busy. */
+/** How far input goes ahead of the output at full speed, microseconds of event time: far enough that all are busy. */
 const LEAD_US = 400e6;
 /** Marks of event time after the end, and what lies between them: a timer that is set while time passes may wait for the next mark. */
 const MARKS = 4;

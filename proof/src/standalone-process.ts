@@ -4,14 +4,14 @@ import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ROOT } from '@millwright/cli/home';
-import { TOPICS } from '@millwright/contracts';
 import { createLogger } from '@millwright/observability';
 import { GrpcPublisher } from '@millwright/service-ingestion';
 import type { ProcessorStatus } from '@millwright/streams';
+import { untilReached } from './progress.js';
 
 const START_MS = 60_000;
-const DRAIN_MS = 120_000;
 const POLL_MS = 50;
+const PARTITIONS = 2;
 const PAGE_BYTES = 4_096;
 
 export interface StandaloneProcessOptions {
@@ -36,11 +36,15 @@ export class StandaloneProcess {
     this.#child = spawn(process.execPath, ['--no-warnings', join(ROOT, 'services/standalone/dist/main.js')], {
       stdio: ['ignore', output, output],
       env: {
-        ...process.env, LISTEN_HOST: '127.0.0.1', GRPC_PORT: '0', HTTP_PORT: '0', MILLWRIGHT_PARTITIONS: '2',
+        ...process.env, LISTEN_HOST: '127.0.0.1', GRPC_PORT: '0', HTTP_PORT: '0', MILLWRIGHT_PARTITIONS: String(PARTITIONS),
         MILLWRIGHT_PLANT: options.plantPath, MILLWRIGHT_LOG_FILE: options.file, ...options.environment, LOG_LEVEL: 'info',
       },
     });
     closeSync(output);
+    // It does not outlive this process.
+    const end = (): void => void this.#child.kill('SIGKILL');
+    process.once('exit', end);
+    this.#child.once('exit', () => process.off('exit', end));
   }
 
   /** Resolves when it listens. @throws when it ends before */
@@ -48,8 +52,8 @@ export class StandaloneProcess {
     // The log goes on where an earlier process of the same file left it.
     const began = existsSync(options.logFile) ? readFileSync(options.logFile, 'utf8').length : 0;
     const started = new StandaloneProcess(options);
-    for (const deadline = performance.now() + START_MS; started.#grpc === ''; await pause(50)) {
-      if (started.#child.exitCode !== null || performance.now() > deadline) {
+    for (const deadline = performance.now() + START_MS; started.#grpc === ''; await pause(POLL_MS)) {
+      if (started.#hasEnded || performance.now() > deadline) {
         started.#child.kill('SIGKILL');
         throw new Error(`the standalone process did not start; its log ends with:\n${readFileSync(options.logFile, 'utf8').split('\n').slice(-5).join('\n')}`);
       }
@@ -77,20 +81,14 @@ export class StandaloneProcess {
     });
   }
 
-  /** Resolves when event time `timeUs` has come out at the end. @throws when it doesn't for long */
-  async drained(timeUs: number): Promise<void> {
-    for (const deadline = performance.now() + DRAIN_MS; performance.now() < deadline; await pause(POLL_MS)) {
-      const statuses = (await (await fetch(`http://${this.#http}/status`)).json()) as readonly ProcessorStatus[];
-      // Nobody writes event time beside people's commands.
-      const inputs = statuses.flatMap((each) => each.inputs).filter(({ topic }) => topic !== TOPICS.alarmCommands.name);
-      if (inputs.length > 0 && inputs.every(({ watermarkUs = -Infinity }) => watermarkUs >= timeUs)) return;
-    }
-    throw new Error(`the standalone process did not work off what it was given within ${DRAIN_MS / 1000} s; its log is ${this.#options.logFile}`);
+  /** Resolves when every processor has done with all before event time `timeUs`. @throws when that does not get on for long */
+  drained(timeUs: number): Promise<void> {
+    return untilReached(async () => (await (await fetch(`http://${this.#http}/status`)).json()) as readonly ProcessorStatus[], PARTITIONS, timeUs);
   }
 
   /** Ends it as a crash would. */
   async kill(): Promise<void> {
-    if (this.#child.exitCode !== null) return;
+    if (this.#hasEnded) return;
     const ended = once(this.#child, 'exit');
     this.#child.kill('SIGKILL');
     await ended;
@@ -104,11 +102,15 @@ export class StandaloneProcess {
 
   /** Ends it in order. @throws when it ends otherwise */
   async stop(): Promise<void> {
-    if (this.#child.exitCode === null) {
+    if (!this.#hasEnded) {
       const ended = once(this.#child, 'exit');
       this.#child.kill('SIGTERM');
       await ended;
     }
     if (this.#child.exitCode !== 0) throw new Error(`the standalone process ended with ${this.#child.exitCode ?? this.#child.signalCode}; its log is ${this.#options.logFile}`);
+  }
+
+  get #hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 }

@@ -1,7 +1,6 @@
-import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import { InferenceScheduler, startOnnxEngine, type ModelPackage } from '@millwright/models';
+import { BareOrt } from '../bare-ort.js';
 import { figure, type Measurement } from '../figure.js';
 import { lstmPackage } from '../lstm.js';
 
@@ -10,19 +9,6 @@ const BATCHES = 600;
 /** Rows that a micro-batch of the stream hands over at a time. */
 const ROWS_PER_CALL = 200;
 const WORKERS = Math.max(1, availableParallelism() - 1);
-
-/** Bare ONNX Runtime in as many workers, all batches shared out before: windows per second. */
-async function bare(workers: readonly Worker[], batch: number): Promise<number> {
-  const share = Math.ceil(BATCHES / workers.length);
-  const began = performance.now();
-  await Promise.all(
-    workers.map((worker) => {
-      worker.postMessage(share);
-      return once(worker, 'message');
-    }),
-  );
-  return (share * workers.length * batch) / ((performance.now() - began) / 1000);
-}
 
 /** The scheduler with rows in memory, submitted as the stream does: windows per second. */
 async function scheduled(scheduler: InferenceScheduler, model: ModelPackage, rows: Float32Array): Promise<number> {
@@ -41,19 +27,16 @@ export const inferenceMeasurement: Measurement = {
   what: `Inference: an LSTM in ${WORKERS} worker(s), batches of 32, against bare onnxruntime-node`,
   async measure(progress) {
     const model = await lstmPackage();
-    const { batch, input } = model.manifest;
-    const setup = { model: model.model, batch, history: input.history, features: input.features.length };
-    const workers = Array.from({ length: WORKERS }, () => new Worker(new URL('./bare-ort-worker.js', import.meta.url), { workerData: setup }));
-    await Promise.all(workers.map((worker) => once(worker, 'message')));
+    const bare = await BareOrt.start(model, WORKERS);
     const engine = await startOnnxEngine({ packages: [model], workers: WORKERS, logger: { info: () => undefined, warn: (_, message) => progress(message) } });
     const scheduler = new InferenceScheduler(engine);
     const rows = Float32Array.from({ length: ROWS_PER_CALL * model.width }, (_, i) => Math.sin(i));
     try {
-      await bare(workers, batch);
+      await bare.run(BATCHES);
       await scheduled(scheduler, model, rows);
       const ratios: number[] = [];
       for (let round = 0; round < ROUNDS; round++) {
-        const limit = await bare(workers, batch);
+        const limit = await bare.run(BATCHES);
         const own = await scheduled(scheduler, model, rows);
         progress(`${Math.round(own)} windows/s, bare ${Math.round(limit)}`);
         ratios.push(own / limit);
@@ -61,7 +44,7 @@ export const inferenceMeasurement: Measurement = {
       return [figure('inference_vs_ort', ratios, 0.9, 'higher', 'ratio')];
     } finally {
       await engine.close();
-      await Promise.all(workers.map((worker) => worker.terminate()));
+      await bare.close();
     }
   },
 };

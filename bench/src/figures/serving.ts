@@ -1,7 +1,6 @@
-import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import { InferenceScheduler, startOnnxEngine, type ModelPackage } from '@millwright/models';
+import { BareOrt } from '../bare-ort.js';
 import { figure, type Figure, type Measurement } from '../figure.js';
 import { lstmPackage } from '../lstm.js';
 import { startMlServer, type MlServer } from '../peers/mlserver.js';
@@ -10,8 +9,8 @@ import { MissingPeerError } from '../peers/peer.js';
 
 const ROUNDS = 5;
 const CALLERS = 64;
-/** Windows that a round sends through each. */
-const BARE_WINDOWS = 32 * 600;
+/** Windows that a round sends through the scheduler and bare ONNX Runtime, and through the peer. */
+const OWN_WINDOWS = 32 * 600;
 const PEER_WINDOWS = 4_000;
 const WORKERS = Math.max(1, availableParallelism() - 1);
 /** Largest difference of two probabilities that the same model gives. */
@@ -30,19 +29,6 @@ async function concurrently(infer: Infer, rows: readonly Float32Array[], count: 
     }),
   );
   return count / ((performance.now() - began) / 1000);
-}
-
-/** Bare ONNX Runtime in as many workers, all batches shared out before: windows per second. */
-async function bare(workers: readonly Worker[], batch: number): Promise<number> {
-  const share = Math.ceil(BARE_WINDOWS / batch / workers.length);
-  const began = performance.now();
-  await Promise.all(
-    workers.map((worker) => {
-      worker.postMessage(share);
-      return once(worker, 'message');
-    }),
-  );
-  return (share * workers.length * batch) / ((performance.now() - began) / 1000);
 }
 
 /** @throws when two ways to run the model do not agree. */
@@ -64,9 +50,7 @@ export const servingMeasurement: Measurement = {
     const model = await lstmPackage();
     const { batch, input } = model.manifest;
     const shape = [1, input.history, input.features.length];
-    const setup = { model: model.model, batch, history: input.history, features: input.features.length };
-    const workers = Array.from({ length: WORKERS }, () => new Worker(new URL('./bare-ort-worker.js', import.meta.url), { workerData: setup }));
-    await Promise.all(workers.map((worker) => once(worker, 'message')));
+    const bare = await BareOrt.start(model, WORKERS);
     const engine = await startOnnxEngine({ packages: [model], workers: WORKERS, logger: { info: () => undefined, warn: (_, message) => progress(message) } });
     const scheduler = new InferenceScheduler(engine);
     const rows = rowsOf(model);
@@ -82,8 +66,8 @@ export const servingMeasurement: Measurement = {
       }
       client = server && new OpenInferenceClient(server.address, model.manifest.name, server.input);
       const theirs: Infer | undefined = client && ((row) => client!.infer(row, shape));
-      await bare(workers, batch);
-      await concurrently(ours, rows, BARE_WINDOWS);
+      await bare.run(OWN_WINDOWS / batch);
+      await concurrently(ours, rows, OWN_WINDOWS);
       if (theirs !== undefined) {
         await compare(ours, theirs, rows);
         await concurrently(theirs, rows, PEER_WINDOWS);
@@ -91,8 +75,8 @@ export const servingMeasurement: Measurement = {
       const ratios: number[] = [];
       const peerRatios: number[] = [];
       for (let round = 0; round < ROUNDS; round++) {
-        const limit = await bare(workers, batch);
-        const own = await concurrently(ours, rows, BARE_WINDOWS);
+        const limit = await bare.run(OWN_WINDOWS / batch);
+        const own = await concurrently(ours, rows, OWN_WINDOWS);
         ratios.push(own / limit);
         const its = theirs && (await concurrently(theirs, rows, PEER_WINDOWS));
         if (its !== undefined) peerRatios.push(own / its);
@@ -105,7 +89,7 @@ export const servingMeasurement: Measurement = {
       client?.close();
       await server?.stop();
       await engine.close();
-      await Promise.all(workers.map((worker) => worker.terminate()));
+      await bare.close();
     }
   },
 };

@@ -3,6 +3,7 @@ import { parsePlant } from '@millwright/plant';
 import { createFeaturesProcessor } from '@millwright/service-features';
 import { partitionFor, PureRun, type PureRecord } from '@millwright/streams';
 import { figure, quantile, type Measurement } from '../figure.js';
+import { randomOf } from '../random.js';
 
 /** A large site: a million signals at 1 kHz. */
 const SIGNALS = 1_000_000;
@@ -83,9 +84,7 @@ export const sizingMeasurement: Measurement = {
   figures: ['sizing_1m_instances', 'sizing_1m_busiest_load', 'sizing_1m_wait_p99_ms'],
   what: `Sizing: ${SIGNALS.toLocaleString('en')} signals at ${RATE_HZ / 1000} kHz, simulated: assets to partitions to instances of the features service at ${UTILISATION * 100} % load, and the queue of the busiest one`,
   measure(progress) {
-    let state = 1;
-    // Park and Miller's generator: any fixed numbers will do.
-    const random = (): number => (state = (state * 48271) % 2147483647) / 2147483647;
+    const random = randomOf(1);
     const assets = SIGNALS / SIGNALS_PER_ASSET;
     const [counts, busiest, waits]: [number[], number[], number[]] = [[], [], []];
     for (let round = 0; round < ROUNDS; round++) {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { loadPlant } from '@millwright/plant';
 import { startKafka, startRedis, type KafkaServer, type RedisServer } from '@millwright/servers';
 import { GrpcPublisher } from '@millwright/service-ingestion';
 import { quiet } from '../broker.js';
+import { cpuSeconds } from '../cpu.js';
 import { figure, type Measurement } from '../figure.js';
 import { PumpData, writePumpPlant } from '../pumps.js';
 
@@ -20,8 +21,6 @@ const HOPS = 25;
 /** Twice as often as Prometheus does by default. */
 const SCRAPE_MS = 7_500;
 const PATIENCE_MS = 120_000;
-/** The kernel's USER_HZ, by which /proc counts. */
-const TICKS_PER_SECOND = 100;
 const SETTINGS = { MILLWRIGHT_SOURCE_IDLE_MS: '86400000', MILLWRIGHT_PARTITIONS: '2' };
 
 /** A collector that takes all and keeps nothing. */
@@ -32,19 +31,6 @@ async function startSink(): Promise<{ readonly endpoint: string; bytes(): number
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, bytes: () => bytes, close: () => server.close().closeAllConnections() };
-}
-
-/** CPU time of a process so far, all its threads, seconds. */
-function cpuSeconds(pid: number): number {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  } catch (error) {
-    throw new Error(`CPU time is read from /proc, which only Linux has (${(error as Error).message}); run this figure there`, { cause: error });
-  }
-  // Fields after the name, which may have blanks: state is the third of all, utime and stime are the 14th and 15th.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
 /** One after the other, stretches of data of the same pumps, as fast as the line takes them. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Child, freePorts } from '@millwright/servers';
@@ -56,5 +56,12 @@ export async function startMlServer({ manifest, model }: ModelPackage, threads: 
   } finally {
     client.close();
   }
-  return { address, input: manifest.input.name, stop: () => child.stop(10_000) };
+  return {
+    address,
+    input: manifest.input.name,
+    async stop() {
+      await child.stop(10_000);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
 }

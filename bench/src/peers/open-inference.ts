@@ -1,7 +1,7 @@
 import { credentials, Client, type ServiceError } from '@grpc/grpc-js';
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 
-/** Client of an Open Inference Protocol v2 server (`inference.GRPCInferenceService`) for one model with one input and one output of float32. */
+/** Client of an Open Inference Protocol v2 server (`inference.GRPCInferenceService`) for one model with one input and one output of float32, raw both ways. */
 export class OpenInferenceClient {
   readonly #client: Client;
 
@@ -20,7 +20,7 @@ export class OpenInferenceClient {
 
   /** Whether the model takes requests. */
   async ready(): Promise<boolean> {
-    const name = new BinaryWriter().uint32((1 << 3) | WireType.LengthDelimited).string(this.model).finish();
+    const name = new BinaryWriter().uint32(field(1, WireType.LengthDelimited)).string(this.model).finish();
     return this.#call('ModelReady', name, (bytes) => bytes.length === 2 && bytes[1] === 1).catch(() => false);
   }
 
@@ -55,7 +55,7 @@ function request(model: string, input: string, values: Float32Array, shape: read
   return writer.finish();
 }
 
-/** raw_output_contents of a ModelInferResponse, or the fp32_contents of its output where the server does not send it raw. */
+/** raw_output_contents of a ModelInferResponse. @throws when the server does not send its output so */
 function rawOutput(bytes: Uint8Array): Float32Array {
   const reader = new BinaryReader(bytes);
   let output: Float32Array | undefined;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ServiceProcess, type ServiceName } from '@millwright/cli/service-process';
 import type { Plant } from '@millwright/plant';
 import { Child } from '@millwright/servers';
+import { cpuSeconds } from '../cpu.js';
 import { writeJob, type PeerJob } from './job.js';
 import type { PeerCommand } from './peer.js';
 
@@ -74,14 +75,4 @@ export function peerWorker(name: string, { command, args }: PeerCommand, job: Pe
       };
     },
   };
-}
-
-/** Clock ticks a second of /proc: fixed at 100 for programs on Linux. */
-const TICKS = 100;
-
-function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The name of the program, in parentheses, may have spaces.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }

@@ -1,7 +1,7 @@
 import { evaluate } from '@millwright/learning';
 import { EnvelopeFeatures } from '@millwright/signal';
 import { readNpz, type DataFolder } from './data-folder.js';
-import type { Benchmark } from './figure.js';
+import { meanOf, type Benchmark } from './figure.js';
 
 const RATE_HZ = 12_000;
 /** Samples judged at once: one second. */
@@ -58,7 +58,7 @@ export const cwru: Benchmark = {
       note(`unseen size ${size}: ${balancedAccuracy.toFixed(3)} of ${windows.length} windows (${faults.map((fault, i) => `${fault} ${recall[i]!.toFixed(2)}`).join(', ')})`);
       return balancedAccuracy;
     });
-    return { cwru_unseen_size: [bySize.reduce((sum, each) => sum + each, 0) / bySize.length] };
+    return { cwru_unseen_size: [meanOf(bySize)] };
   },
 };
 
@@ -89,7 +89,7 @@ function windowsOf(samples: Float64Array, shaftHz: number): Float64Array[] {
     const best = new Float64Array(Object.keys(FAMILIES).length).fill(-Infinity);
     for (const envelope of envelopes) {
       envelope.compute(centred, WINDOW, shaftHz, values, 0);
-      const decades = (family: string): number => mean(names.flatMap((name, i) => (name.replace(/\d$/, '') === family ? [Math.log10(values[i]!)] : [])));
+      const decades = (family: string): number => meanOf(names.flatMap((name, i) => (name.replace(/\d$/, '') === family ? [Math.log10(values[i]!)] : [])));
       const floor = decades('floor');
       Object.keys(FAMILIES).forEach((family, i) => (best[i] = Math.max(best[i]!, decades(family) - floor)));
     }
@@ -98,11 +98,9 @@ function windowsOf(samples: Float64Array, shaftHz: number): Float64Array[] {
   return windows;
 }
 
-const mean = (values: readonly number[]): number => values.reduce((sum, each) => sum + each, 0) / values.length;
-
 function centreOf(recordings: readonly Recording[]): Float64Array {
   const windows = recordings.flatMap((each) => each.windows);
-  return Float64Array.from(Object.keys(FAMILIES), (_, i) => mean(windows.map((window) => window[i]!)));
+  return Float64Array.from(Object.keys(FAMILIES), (_, i) => meanOf(windows.map((window) => window[i]!)));
 }
 
 const distance = (a: Float64Array, b: Float64Array): number => a.reduce((sum, each, i) => sum + (each - b[i]!) ** 2, 0);

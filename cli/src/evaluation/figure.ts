@@ -38,6 +38,8 @@ export function figureOf({ name, goal, better, unit }: FigureSpec, values: reado
   return { name, value: round(median), goal, better, unit, spread: [round(sorted[0]!), round(sorted.at(-1)!)] };
 }
 
+export const meanOf = (values: readonly number[]): number => values.reduce((sum, each) => sum + each, 0) / values.length;
+
 export const reached = ({ goal, better, value }: Figure): boolean => goal === null || (better === 'higher' ? value >= goal : value <= goal);
 
 /** Four significant digits: more would be noise. */

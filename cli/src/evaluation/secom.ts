@@ -1,4 +1,4 @@
-import { areaUnderCurve, fitRidge, matrixOf, predictLinear, takeRows } from '@millwright/learning';
+import { areaUnderCurve, fitRidge, matrixOf, predictLinear, rowsBetween } from '@millwright/learning';
 import type { Benchmark } from './figure.js';
 
 /** Share of the wafers, the earliest, that is fitted on: of all 1567 the first 1097. */
@@ -29,16 +29,16 @@ export const secom: Benchmark = {
     const failed = wafers.map((wafer) => wafer.failed);
     const past = wafers.slice(0, cut);
     const fails = failed.slice(0, cut).filter(Boolean).length;
-    const scales = past[0]!.sensors.reduce<((wafer: Float64Array) => number)[]>((all, _, j) => [...all, robustScale(past.map(({ sensors }) => sensors[j]!), j)], []);
+    const scales = Array.from(past[0]!.sensors, (_, j) => robustScale(past.map(({ sensors }) => sensors[j]!), j));
     const told = scales.map((scale, j) => ({ j, by: Math.abs(areaUnderCurve(past.map(({ sensors }) => scale(sensors)), failed.slice(0, cut)) - 0.5) }));
     const chosen = told.sort((a, b) => b.by - a.by).slice(0, CHOSEN).map(({ j }) => scales[j]!);
     const inputs = matrixOf(wafers.map(({ sensors }) => chosen.map((scale) => scale(sensors))));
     // Failures count as much as all good wafers together.
     const weights = Float64Array.from(past, (wafer) => (wafer.failed ? cut / fails : cut / (cut - fails)));
-    const model = fitRidge(takeRows(inputs, past.map((_, i) => i)), past.map((wafer) => (wafer.failed ? 1 : 0)), { penalty: PENALTY, weights });
+    const model = fitRidge(rowsBetween(inputs, 0, cut), past.map((wafer) => (wafer.failed ? 1 : 0)), { penalty: PENALTY, weights });
     const later = failed.slice(cut);
     note(`fitted on ${cut} wafers with ${fails} failures, judged on ${later.length} later ones with ${later.filter(Boolean).length}`);
-    return { secom_auc: [areaUnderCurve(predictLinear(model, inputs).subarray(cut), later)] };
+    return { secom_auc: [areaUnderCurve(predictLinear(model, rowsBetween(inputs, cut, inputs.rows)), later)] };
   },
 };
 

@@ -25,7 +25,7 @@ describe('millwright evaluate --suite', () => {
   });
 
   it('prints one JSON line a figure, in the form of the benchmark', async () => {
-    // Three monitors that see a jump in a quiet signal: every file is found, whichever way it is packed.
+    // A jump in a quiet signal, in two files: each is read, whichever way it is packed.
     mkdirSync(join(folder.path, 'skab', 'valve9'), { recursive: true });
     const lines = Array.from({ length: 800 }, (_, row) => `t;${Math.sin(row * row)};${Math.cos(3 * row * row) + (row >= 600 ? 9 : 0)};${row >= 600 ? '1.0' : '0.0'};0.0`);
     const text = ['datetime;a;b;anomaly;changepoint', ...lines].join('\n');

@@ -11,7 +11,7 @@ import { gasTurbine } from './gas-turbine.js';
 import { DataFolder } from './data-folder.js';
 import { figureOf, reached, type Benchmark, type Figure, type FigureSpec } from './figure.js';
 
-export const BENCHMARKS: readonly Benchmark[] = [tep, cmapss, cwru, skab, secom, ai4i, gasTurbine];
+const BENCHMARKS: readonly Benchmark[] = [tep, cmapss, cwru, skab, secom, ai4i, gasTurbine];
 
 export interface EvaluateOptions {
   readonly data?: string;

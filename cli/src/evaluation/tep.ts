@@ -1,6 +1,6 @@
-import { evaluate, filterSequence, fitDistanceMonitor, matrixOf, monitorDistances, predictForest, trainForest, type Forest, type Matrix } from '@millwright/learning';
+import { evaluate, filterSequence, fitDistanceMonitor, matrixOf, monitorDistances, predictForest, rowsBetween, trainForest, type Forest, type Matrix } from '@millwright/learning';
 import type { DataFolder } from './data-folder.js';
-import type { Benchmark } from './figure.js';
+import { meanOf, type Benchmark } from './figure.js';
 
 const VARIABLES = 52;
 const CLASSES = 22;
@@ -195,7 +195,3 @@ function joined(parts: readonly Matrix[]): Matrix {
   }
   return { values, rows, columns };
 }
-
-const rowsBetween = ({ values, columns }: Matrix, from: number, to: number): Matrix => ({ values: values.subarray(from * columns, to * columns), rows: to - from, columns });
-
-const meanOf = (values: readonly number[]): number => values.reduce((sum, each) => sum + each, 0) / values.length;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 /** PEM files of an authority and of what it signed. */
 export interface Certificates {
   readonly ca: string;
-  /** Makes a certificate for a name at 127.0.0.1, valid for some days (negative: run out). */
+  /** Makes a certificate for a name at 127.0.0.1. */
   issue(name: string): { readonly cert: string; readonly key: string; readonly both: string };
 }
 

@@ -9,6 +9,7 @@ import { startKafka, startRedis } from '@millwright/servers';
 import { GrpcPublisher } from '@millwright/service-ingestion';
 import { createSimulator } from '@millwright/simulator';
 import { openKafkaLog, type EventLog } from '@millwright/streams';
+import { shifted } from '../from-now.js';
 import { ROOT } from '../home.js';
 import { SERVICES, ServiceProcess, type ServiceName } from '../service-process.js';
 
@@ -18,8 +19,6 @@ export { startOtlpReceiver, type OtlpReceiver } from './otlp-receiver.js';
 export interface DemoCluster {
   readonly log: EventLog;
   readonly services: ReadonlyMap<ServiceName, ServiceProcess>;
-  /** Refusals of ingestion so far. */
-  readonly refusals: readonly string[];
   /**
    * Plays the next seconds of the simulated plant, in which one sensor is silent, as fast as they are taken, and one block that
    * is refused. Event time has come to the clock's at the end of the first call.
@@ -47,15 +46,13 @@ export async function startDemoCluster(settings: Readonly<Record<string, string>
   const log = openKafkaLog({ brokers: kafka.brokers, clientId: 'demo-cluster', logger });
   const plant = loadPlant(PLANT);
   const source = createSimulator(plant, 'simulation/demo');
-  const refusals: string[] = [];
-  const publisher = new GrpcPublisher({ address: services.get('ingestion')!.grpc, source: source.name, logger, onRefusal: ({ reason }) => refusals.push(reason) });
+  const publisher = new GrpcPublisher({ address: services.get('ingestion')!.grpc, source: source.name, logger, onRefusal: () => undefined });
   const alarmService = new AlarmServiceClient(services.get('alerting')!.grpc, credentials.createInsecure());
   /** From the simulation's calendar to ours. */
   let offsetUs: number | undefined;
   return {
     log,
     services,
-    refusals,
     async play(seconds) {
       let untilUs = Infinity;
       for (;;) {
@@ -63,7 +60,7 @@ export async function startDemoCluster(settings: Readonly<Record<string, string>
         if (step === undefined) throw new Error('the simulation has ended');
         offsetUs ??= Date.now() * 1000 - seconds * 1_000_000 - step.advanceToUs;
         if (untilUs === Infinity) untilUs = step.advanceToUs + seconds * 1_000_000;
-        await publisher.publish(shifted(step, offsetUs));
+        await publisher.publish(withoutSilent(shifted(step, offsetUs)));
         if (step.advanceToUs < untilUs) continue;
         const [block] = step.blocks;
         if (block !== undefined) await publisher.publish({ blocks: [{ ...block, asset: 'no-such-asset' }], production: [], advanceToUs: step.advanceToUs + offsetUs });
@@ -99,14 +96,6 @@ export async function startDemoCluster(settings: Readonly<Record<string, string>
   };
 }
 
-function shifted({ blocks, production, advanceToUs }: SourceStep, byUs: number): SourceStep {
-  return {
-    blocks: blocks.map((block) => ({
-      ...block,
-      startUs: block.startUs + byUs,
-      signals: block.signals.filter(({ signal }) => block.asset !== SILENT.asset || signal !== SILENT.signal),
-    })),
-    production: production.map((record) => ({ ...record, timeUs: record.timeUs + byUs })),
-    advanceToUs: advanceToUs + byUs,
-  };
+function withoutSilent(step: SourceStep): SourceStep {
+  return { ...step, blocks: step.blocks.map((block) => (block.asset === SILENT.asset ? { ...block, signals: block.signals.filter(({ signal }) => signal !== SILENT.signal) } : block)) };
 }

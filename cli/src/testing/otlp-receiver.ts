@@ -12,7 +12,6 @@ export interface ReceivedSpan {
   readonly spanId: string;
   /** Empty at the root of a trace. */
   readonly parentSpanId: string;
-  readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
   readonly attributes: ReadonlyMap<string, string | number>;
 }
 
@@ -76,7 +75,6 @@ function spansOf(resourceSpans: Uint8Array): ReceivedSpan[] {
       traceId: hex(all(span, 1)[0]),
       spanId: hex(all(span, 2)[0]),
       parentSpanId: hex(all(span, 4)[0]),
-      links: all(span, 13).map((link) => ({ traceId: hex(all(link, 1)[0]), spanId: hex(all(link, 2)[0]) })),
       attributes: attributes(span, 9),
     }));
 }

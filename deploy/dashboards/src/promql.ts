@@ -40,22 +40,24 @@ const aggregate = (how: string, of: string, by: readonly Label[]): string => `${
 export const ledger = (outcome: string, matchers: Matchers = {}): string =>
   sum(max(series(METRICS.ledgerRecords, { ...matchers, outcome }), ['processor', 'topic', 'partition', 'outcome']));
 
-/** q-quantile of a histogram. */
-export function quantile(q: number, { prometheus }: Histogram, by: readonly Label[] = [], matchers: Matchers = {}): string {
-  return `histogram_quantile(${q}, ${sum(`rate(${selector(`${prometheus}_bucket`, matchers)}[$__rate_interval])`, ['le', ...by])})`;
-}
+type Part = 'count' | 'sum' | 'bucket';
 
-/** q-quantile of what was measured in a range, also where it was the first of its kind. */
-export const quantileOver = (q: number, { prometheus }: Histogram, range: string): string =>
-  `histogram_quantile(${q}, ${sum(grownSeries(selector(`${prometheus}_bucket`, {}), range), ['le'])})`;
-
-/** Mean of a histogram. */
-export const mean = ({ prometheus }: Histogram, by: readonly Label[] = [], matchers: Matchers = {}): string =>
-  `${sum(`rate(${selector(`${prometheus}_sum`, matchers)}[$__rate_interval])`, by)} / ${sum(`rate(${selector(`${prometheus}_count`, matchers)}[$__rate_interval])`, by)}`;
+/** The series of a part of a histogram. */
+export const seriesOf = ({ prometheus }: Histogram, part: Part, matchers: Matchers = {}): string => selector(`${prometheus}_${part}`, matchers);
 
 /** Measurements a second, sum a second, or those below a boundary, over a range. */
-export const rateOf = ({ prometheus }: Histogram, part: 'count' | 'sum' | 'bucket', matchers: Matchers = {}, range = '$__rate_interval'): string =>
-  `rate(${selector(`${prometheus}_${part}`, matchers)}[${range}])`;
+export const rateOf = (metric: Histogram, part: Part, matchers: Matchers = {}, range = '$__rate_interval'): string => `rate(${seriesOf(metric, part, matchers)}[${range}])`;
+
+/** q-quantile of a histogram. */
+export const quantile = (q: number, metric: Histogram, by: readonly Label[] = [], matchers: Matchers = {}): string =>
+  `histogram_quantile(${q}, ${sum(rateOf(metric, 'bucket', matchers), ['le', ...by])})`;
+
+/** q-quantile of what was measured in a range, also where it was the first of its kind. */
+export const quantileOver = (q: number, metric: Histogram, range: string): string =>
+  `histogram_quantile(${q}, ${sum(grownSeries(seriesOf(metric, 'bucket'), range), ['le'])})`;
+
+/** Mean of a histogram. */
+export const mean = (metric: Histogram, by: readonly Label[] = [], matchers: Matchers = {}): string => `${sum(rateOf(metric, 'sum', matchers), by)} / ${sum(rateOf(metric, 'count', matchers), by)}`;
 
 /** What a panel shows where there is nothing yet: no dead letters are 0 dead letters. */
 export const orZero = (of: string): string => `${of} or vector(0)`;

@@ -1,7 +1,7 @@
 import { RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { METRICS } from '@millwright/observability';
 import { choice, dashboard, lines, stat } from './panels.js';
-import { grown, ledger, legend, max, orZero, quantile, rate, series, sum } from './promql.js';
+import { grown, ledger, legend, max, orZero, quantile, rate, series, seriesOf, sum } from './promql.js';
 
 const OF = { processor: '=~"$processor"' };
 const OUTCOMES = '=~"processed|dead_lettered|late|repeated"';
@@ -31,7 +31,7 @@ export const streams = dashboard('streams', 'Streams', 'Whether data get through
   .withPanel(lines({ title: 'Micro-batches, p99', description: 'From the first record to the commit.', unit: 's' }, [{ expr: quantile(0.99, METRICS.processDuration, ['group']), legend: legend('group'), exemplars: true }]))
   .withPanel(lines({ title: 'Writes to the log, p99', description: 'commit: transactions of processors; send: requests of ingestion. Both slow: the brokers.', unit: 's' }, [{ expr: quantile(0.99, METRICS.operationDuration, ['operation']), legend: legend('operation') }]))
   .withPanel(lines({ title: 'Checkpoints, p99', description: 'Time to save state, by outcome. failed: the state store; nothing is lost, a restart takes longer.', unit: 's' }, [{ expr: quantile(0.99, METRICS.checkpointDuration, ['processor', 'outcome'], OF), legend: legend('processor', 'outcome') }]))
-  .withPanel(lines({ title: 'Checkpoints that failed in 10 minutes', description: 'Not 0: see the log of the processor, and the state store.' }, [{ expr: orZero(sum(`increase(${METRICS.checkpointDuration.prometheus}_count{namespace=~"$namespace", millwright_outcome="failed"}[10m])`)), legend: 'failed' }]))
+  .withPanel(lines({ title: 'Checkpoints that failed in 10 minutes', description: 'Not 0: see the log of the processor, and the state store.' }, [{ expr: orZero(sum(`increase(${seriesOf(METRICS.checkpointDuration, 'count', { outcome: '="failed"' })}[10m])`)), legend: 'failed' }]))
   .withRow(new RowBuilder('Ingestion'))
   .withPanel(lines({ title: 'Offered', description: 'By outcome. refused: the sender is told why.', unit: 'cps' }, [{ expr: sum(rate(METRICS.intakeRecords), ['topic', 'outcome']), legend: legend('topic', 'outcome') }]))
   .withPanel(lines({ title: 'Refusals in 10 minutes', description: 'By reason.' }, [{ expr: sum(grown(METRICS.intakeRefusals, {}, '10m'), ['reason']), legend: legend('reason') }]))

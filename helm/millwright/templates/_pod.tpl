@@ -52,7 +52,7 @@
 {{- end }}
 {{- end }}
 
-{{/* Volumes that are the same in every pod, as a list of name and source. Dot: dict root, component, redis. */}}
+{{/* Volumes that are the same in every pod, as a list of name and source. Dot: dict root, component, clustered. */}}
 {{- define "millwright.volumes" -}}
 {{- with .root.Values }}
 {{- if .plant.volume }}

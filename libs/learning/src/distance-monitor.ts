@@ -1,5 +1,5 @@
 import { inverse, Matrix as Square } from 'ml-matrix';
-import { takeRows, type Matrix } from './matrix.js';
+import { rowsBetween, type Matrix } from './matrix.js';
 
 export interface DistanceMonitorOptions {
   /** Consecutive rows judged together, at least 1. */
@@ -117,8 +117,4 @@ function lagged(run: Matrix, lags: number): Matrix {
     }
   }
   return { values, rows, columns };
-}
-
-function rowsBetween(run: Matrix, from: number, to: number): Matrix {
-  return takeRows(run, Array.from({ length: Math.max(0, Math.min(to, run.rows) - Math.max(0, from)) }, (_, i) => Math.max(0, from) + i));
 }

@@ -6,7 +6,7 @@ export { trainClassifier, type Examples, type Trained, type TrainingOptions } fr
 export { evaluate, type Evaluation } from './evaluate.js';
 export { fitTemperature } from './calibrate.js';
 export { exportClassifier } from './export-onnx.js';
-export { matrixOf, rowOf, takeRows, type Matrix } from './matrix.js';
+export { matrixOf, rowsBetween, takeRows, type Matrix } from './matrix.js';
 export { type Tree } from './tree.js';
 export { predictBoosted, trainBoosting, type Boosted, type BoostingOptions, type Objective } from './boosting.js';
 export { predictForest, trainForest, type Forest, type ForestOptions } from './extra-trees.js';

@@ -17,7 +17,14 @@ export function matrixOf(rows: readonly ArrayLike<number>[]): Matrix {
   return { values, rows: rows.length, columns };
 }
 
-export const rowOf = ({ values, columns }: Matrix, row: number): Float64Array => values.subarray(row * columns, (row + 1) * columns);
+const rowOf = ({ values, columns }: Matrix, row: number): Float64Array => values.subarray(row * columns, (row + 1) * columns);
+
+/** The rows from `from` on and before `to`, as far as there are such; they share memory with the matrix. */
+export function rowsBetween({ values, rows, columns }: Matrix, from: number, to: number): Matrix {
+  const first = Math.min(rows, Math.max(0, from));
+  const end = Math.max(first, Math.min(rows, to));
+  return { values: values.subarray(first * columns, end * columns), rows: end - first, columns };
+}
 
 /** The rows with these indices, in that order. */
 export function takeRows(matrix: Matrix, rows: ArrayLike<number>): Matrix {

@@ -64,7 +64,7 @@ function familyName({ descriptor: { name, unit }, dataPointType }: MetricData): 
 }
 
 function family(lines: string[], name: string, type: string, help: string): void {
-  lines.push(`# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"')}`, `# TYPE ${name} ${type}`);
+  lines.push(`# HELP ${name} ${escaped(help)}`, `# TYPE ${name} ${type}`);
 }
 
 function labels(attributes: Attributes): string {

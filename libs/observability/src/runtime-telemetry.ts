@@ -1,8 +1,8 @@
-import { SpanKind, SpanStatusCode, type Attributes, type Link } from '@opentelemetry/api';
+import { SpanKind, SpanStatusCode, type Attributes, type SpanContext } from '@opentelemetry/api';
 import { WATERMARK_KEY, type NewRecord, type RuntimeTelemetry, type SpanSubject } from '@millwright/streams';
 import { ATTRIBUTES, METRICS } from './generated/telemetry.js';
 import type { Telemetry } from './telemetry.js';
-import { formatTraceparent, parentContext, parseTraceparent } from './trace-context.js';
+import { formatTraceparent, parseTraceparent, within } from './trace-context.js';
 
 /** OpenTelemetry's default limit on links of a span; more would be dropped by the SDK. */
 const MAX_LINKS = 128;
@@ -21,7 +21,7 @@ export function runtimeTelemetry(telemetry: Telemetry): RuntimeTelemetry {
   const sent = telemetry.counter(METRICS.sentMessages);
   return {
     batch({ processor, topic, records, outputs, results, seconds, commitSeconds, traceparent }) {
-      const span = traceparent === undefined ? undefined : parseTraceparent(traceparent);
+      const span = parseTraceparent(traceparent);
       const input = { ...SYSTEM, [ATTRIBUTES.group]: processor, [ATTRIBUTES.topic]: topic };
       processDuration.record(seconds, input, span);
       consumed.add(records, input);
@@ -37,17 +37,17 @@ export function runtimeTelemetry(telemetry: Telemetry): RuntimeTelemetry {
     },
     sent({ topic, records, seconds, traceparent }) {
       sent.add(records, { ...SYSTEM, [ATTRIBUTES.topic]: topic });
-      operationDuration.record(seconds, { ...SYSTEM, [ATTRIBUTES.operation]: 'send' }, traceparent === undefined ? undefined : parseTraceparent(traceparent));
+      operationDuration.record(seconds, { ...SYSTEM, [ATTRIBUTES.operation]: 'send' }, parseTraceparent(traceparent));
     },
     checkpoint({ processor, outcome, seconds }) {
       checkpointDuration.record(seconds, { [ATTRIBUTES.processor]: processor, [ATTRIBUTES.outcome]: outcome });
     },
     async span(subject, traceparents, run) {
       if (!tracing) return run(undefined);
-      const [parent, ...others] = traceparents.filter((each) => parseTraceparent(each) !== undefined);
-      const options = { kind: subject.operation === 'send' ? SpanKind.PRODUCER : SpanKind.CONSUMER, attributes: spanAttributes(subject), links: linksTo(others) };
+      const [parent, ...others] = spanContexts(traceparents);
+      const options = { kind: subject.operation === 'send' ? SpanKind.PRODUCER : SpanKind.CONSUMER, attributes: spanAttributes(subject), links: others.slice(0, MAX_LINKS).map((context) => ({ context })) };
       // Records of many traces come together here: the first goes on as the parent, so that a trace leads from sample to alarm.
-      const span = tracer.startSpan(`${subject.operation} ${subject.topic}`, options, parentContext(parent));
+      const span = tracer.startSpan(`${subject.operation} ${subject.topic}`, options, within(parent));
       try {
         return await run(formatTraceparent(span.spanContext()));
       } catch (error) {
@@ -78,12 +78,7 @@ function byTopic(records: readonly NewRecord[]): Map<string, NewRecord[]> {
   return Map.groupBy(records.filter(({ key }) => key !== WATERMARK_KEY), ({ topic }) => topic);
 }
 
-/** Records of one upstream micro-batch share a traceparent, so few links stand for many records. */
-function linksTo(traceparents: readonly string[]): Link[] {
-  const links: Link[] = [];
-  for (const traceparent of new Set(traceparents)) {
-    const context = parseTraceparent(traceparent);
-    if (context !== undefined && links.push({ context }) === MAX_LINKS) break;
-  }
-  return links;
+/** Each once: records of one upstream micro-batch share a traceparent, so few links stand for many records. */
+function spanContexts(traceparents: readonly string[]): SpanContext[] {
+  return [...new Set(traceparents)].map(parseTraceparent).filter((context) => context !== undefined);
 }

@@ -117,6 +117,7 @@ describe('metrics', () => {
     const { batch } = runtimeTelemetry(telemetry);
     batch(committed);
     batch({ ...committed, traceparent: undefined, outputs: [written('features.v1', Date.now() - 1_000_000)] });
+    batch({ ...committed, traceparent: traceparent(8, '00'), outputs: [written('features.v1', Date.now() - 10_000_000)] });
     const lines = (await telemetry.metrics('openmetrics')).split('\n');
     await telemetry.shutdown();
     const buckets = lines.filter((line) => line.startsWith('millwright_event_latency_seconds_bucket'));

@@ -2,9 +2,9 @@ import { ROOT_CONTEXT, trace, TraceFlags, type Context, type SpanContext } from 
 
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 
-/** W3C `traceparent` header as a span context; undefined when it is malformed or all zeros. */
-export function parseTraceparent(traceparent: string): SpanContext | undefined {
-  const match = TRACEPARENT.exec(traceparent);
+/** W3C `traceparent` header as a span context; undefined when there is none, or it is malformed or all zeros. */
+export function parseTraceparent(traceparent: string | undefined): SpanContext | undefined {
+  const match = traceparent === undefined ? null : TRACEPARENT.exec(traceparent);
   if (match === null) return undefined;
   const context = { traceId: match[1]!, spanId: match[2]!, traceFlags: Number.parseInt(match[3]!, 16), isRemote: true };
   return trace.isSpanContextValid(context) ? context : undefined;
@@ -18,6 +18,10 @@ export function formatTraceparent(context: SpanContext): string | undefined {
 
 /** The parent that a `traceparent` header names; the root where there is none. */
 export function parentContext(traceparent: string | undefined): Context {
-  const remote = traceparent === undefined ? undefined : parseTraceparent(traceparent);
-  return remote === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, remote);
+  return within(parseTraceparent(traceparent));
+}
+
+/** What a span that starts under this one starts in; the root where there is none. */
+export function within(span: SpanContext | undefined): Context {
+  return span === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, span);
 }

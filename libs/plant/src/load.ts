@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { isScalar, LineCounter, parseDocument, visit, type Document, type Scalar } from 'yaml';
+import { isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml';
 import type { z } from 'zod';
 import { checkKind, checkReplay, checkSimulation } from './checks.js';
 import type { AlarmRule, AlarmSpec, Asset, AssetKind, ChartSpec, Micros, Plant, ReplaySpec, ScheduledFault, Signal, SimulationSpec } from './model.js';
@@ -49,7 +49,7 @@ function repeatedKeys(document: Document): number[] {
       const keys = new Set<unknown>();
       for (const { key } of items) {
         if (!isScalar(key)) continue;
-        const { value, range } = key as Scalar;
+        const { value, range } = key;
         if (keys.has(value)) found.push(range?.[0] ?? 0);
         keys.add(value);
       }

@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { hostname } from 'node:os';
 import { LOG_LEVELS } from '@millwright/observability';
-import type { Sasl, TlsFiles } from '@millwright/streams';
+import type { KafkaOptions, RedisOptions, TlsFiles } from '@millwright/streams';
 import { z } from 'zod';
 
 /** Every variable of the environment that is wrong, one sentence each. Exit code 2. */
@@ -48,8 +48,7 @@ const SHELL = {
     .transform(Number),
 };
 
-/** Path of a file of this variable that can be read. */
-const file = (path: string): boolean => {
+const canBeRead = (path: string): boolean => {
   try {
     accessSync(path, constants.R_OK);
     return true;
@@ -57,7 +56,7 @@ const file = (path: string): boolean => {
     return false;
   }
 };
-const pem = z.string().refine(file, 'give the path of a PEM file that can be read').optional();
+const pem = z.string().refine(canBeRead, 'give the path of a PEM file that can be read').optional();
 
 const KAFKA = {
   KAFKA_BROKERS: z
@@ -153,17 +152,10 @@ export const redisEnvironment = z
   }));
 
 /** How to reach Kafka. */
-export interface KafkaConfig {
-  readonly brokers: readonly string[];
-  readonly tls?: TlsFiles;
-  readonly sasl?: Sasl;
-}
+export type KafkaConfig = Pick<KafkaOptions, 'brokers' | 'tls' | 'sasl'>;
 
 /** How to reach Redis. */
-export interface RedisConfig {
-  readonly url: string;
-  readonly tls?: TlsFiles;
-}
+export type RedisConfig = Pick<RedisOptions, 'url' | 'tls'>;
 
 /** PEM files of a gRPC server; with `ca`, clients have to show a certificate that it signed. */
 export interface GrpcTls {

@@ -7,7 +7,7 @@ const LOGARITHMS = RECIPROCALS.map((reciprocal) => -Math.log(reciprocal));
 const SCALES = Float64Array.from({ length: 2048 }, (_, exponent) => 2 ** (1023 - exponent));
 
 /**
- * Σ p ln p over non-negative numbers, 0 ln 0 being 0, with an error of about 1e-15 of Σ p |ln p|: logarithms of whole spectra
+ * Σ p ln p over non-negative numbers, 0 ln 0 being 0, with an error below 1e-15 of p (1 + |ln p|) a term: logarithms of whole spectra
  * take longer by Math.log than the transform does. With p = 2^e m and m in an interval with the middle c,
  * ln p = e ln 2 + ln c + ln(1 + r) with r = m / c - 1, so small that five terms of its series are enough.
  */

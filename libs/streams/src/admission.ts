@@ -6,7 +6,7 @@ import type { LogRecord } from './record.js';
  * Bytes of a record, about, that processors look at. What is larger could not go whole to the late records or the dead letters, for
  * which the log's own bound (1 MB with Kafka) leaves no room; ingestion takes blocks of half a MiB at most.
  */
-const MAX_RECORD_BYTES = 900_000;
+export const MAX_RECORD_BYTES = 900_000;
 
 /** Schema of each topic's records, by topic. */
 const SCHEMAS: ReadonlyMap<string, string> = new Map(Object.values(TOPICS).map(({ name, schema }) => [name, schema]));
@@ -35,17 +35,17 @@ export class Admission {
   }
 
   #mismatch(found: string, own: string): string {
-    const [, foundName, foundVersion] = versioned(found);
-    const [, ownName, ownVersion] = versioned(own);
-    if (foundName === ownName && Number(foundVersion) > Number(ownVersion)) {
+    const [foundName, foundVersion] = versioned(found);
+    const [ownName, ownVersion] = versioned(own);
+    if (foundName === ownName && foundVersion > ownVersion) {
       return `schema: ${found} is newer than ${own}, which this version reads: update this service, then send the record again`;
     }
     return `schema: ${found} is not ${own}, which ${this.#topic} holds: write it to the topic of its own`;
   }
 }
 
-/** Name without version, and version, of a full protobuf name. */
-function versioned(schema: string): [string, string, string] {
+/** Name without version, and version, of a full protobuf name; version 0 where it has none. */
+function versioned(schema: string): [name: string, version: number] {
   const [, area, version, message] = /^(.*)\.v(\d+)\.([^.]*)$/.exec(schema) ?? [];
-  return area === undefined ? [schema, schema, ''] : [schema, `${area}.${message}`, version!];
+  return area === undefined ? [schema, 0] : [`${area}.${message}`, Number(version)];
 }

@@ -1,8 +1,8 @@
 import { DeadLetter } from '@millwright/contracts';
+import { MAX_RECORD_BYTES } from './admission.js';
 import type { LogRecord } from './record.js';
 
-/** What a dead letter holds of each part of its record: together they fit the log, whatever was sent. */
-const MAX_VALUE_BYTES = 900_000;
+/** Characters of each text that a dead letter holds: with the value of a record that was looked at they fit the log, whatever was sent. */
 const MAX_TEXT = 1_000;
 
 /** Key of a dead letter: that of its record, as far as it is no monster. */
@@ -13,7 +13,7 @@ export function deadLetter(record: LogRecord, processor: string, error: string):
   const { topic, partition, offset, key, value } = record;
   const { schema, source, sequence, traceparent } = record.headers;
   const reason = cut(oneLine(error));
-  const isCut = value.byteLength > MAX_VALUE_BYTES || [key, schema, source].some((text) => text.length > MAX_TEXT);
+  const isCut = value.byteLength > MAX_RECORD_BYTES || [key, schema, source].some((text) => text.length > MAX_TEXT);
   return DeadLetter.encode({
     topic,
     partition,
@@ -21,7 +21,7 @@ export function deadLetter(record: LogRecord, processor: string, error: string):
     processor,
     error: isCut ? `${reason} (cut here; whole at ${topic}/${partition}@${offset}, where it has ${value.byteLength} bytes of value)` : reason,
     key: Buffer.from(cut(key)),
-    value: value.subarray(0, MAX_VALUE_BYTES),
+    value: value.subarray(0, MAX_RECORD_BYTES),
     headers: { schema: cut(schema), source: cut(source), sequence: `${sequence}`, ...(traceparent === undefined ? {} : { traceparent: cut(traceparent) }) },
   }).finish();
 }

@@ -37,17 +37,11 @@ interface Held {
   replace: boolean;
   /** Inputs whose output sequences must be looked up in the log before anything is written. */
   readonly resume: Set<string>;
-  /** Offsets behind records that gave no outputs, to be committed with what comes. */
-  waiting: Record<string, number>;
+  /** Offsets behind what has been applied, to be committed: at once with outputs, else with those that come. */
+  uncommitted: Record<string, number>;
   committedAtMs: number;
   savedAtMs: number;
   saving: Promise<void> | undefined;
-}
-
-/** What a commit is to write. */
-interface Pending {
-  readonly outputs: NewRecord[];
-  readonly offsets: Record<string, number>;
 }
 
 /**
@@ -65,7 +59,7 @@ class Runner implements GroupHandler, ProcessorRun {
   readonly #options: RuntimeOptions;
   readonly #checkpointMs: number;
   readonly #held = new Map<number, Held>();
-  /** As of the last commit, by partition; kept when a partition is given back at close. */
+  /** As of the last batch, by partition; kept when a partition is given back at close. */
   readonly #ledgers = new Map<number, readonly LedgerEntry[]>();
   /** Records behind, by partition and topic. */
   readonly #lags = new Map<number, Map<string, number>>();
@@ -157,7 +151,7 @@ class Runner implements GroupHandler, ProcessorRun {
     if (held !== undefined) {
       await held.saving;
       try {
-        await this.#commit(held, partition, [], held.waiting);
+        await this.#commit(held, partition, []);
         this.#save(partition, held);
         await held.saving;
       } finally {
@@ -201,7 +195,7 @@ class Runner implements GroupHandler, ProcessorRun {
       storedVersion: stored?.checkpoint.version ?? 0,
       replace: !restored,
       resume: new Set(restored ? [] : committed.keys()),
-      waiting: {},
+      uncommitted: {},
       committedAtMs: -Infinity,
       savedAtMs: performance.now(),
       saving: undefined,
@@ -236,13 +230,13 @@ class Runner implements GroupHandler, ProcessorRun {
       }
       if (live < records.length) present.push(live === 0 ? batch : { ...batch, records: records.slice(live) });
     }
-    if (present.length > 0) await this.#live(held, partition, present, { outputs: [], offsets: {} });
+    if (present.length > 0) await this.#live(held, partition, present, []);
     this.#ledgers.set(partition, task.ledger());
     let lags = this.#lags.get(partition);
     if (lags === undefined) this.#lags.set(partition, (lags = new Map()));
     for (const { topic, highWatermark, nextOffset } of batches) lags.set(topic, Math.max(0, highWatermark - nextOffset));
     if (task.unrepeatable || performance.now() - held.savedAtMs >= this.#checkpointMs) {
-      await this.#commit(held, partition, [], held.waiting);
+      await this.#commit(held, partition, []);
       this.#save(partition, held);
     }
   }
@@ -250,13 +244,13 @@ class Runner implements GroupHandler, ProcessorRun {
   /**
    * Applies batches of different topics one after the other, each in a span that lasts until the one commit of them all.
    * Resolves to the seconds that the commit took.
+   * @param written outputs of the batches before
    */
-  async #live(held: Held, partition: number, batches: readonly LogBatch[], pending: Pending): Promise<number> {
+  async #live(held: Held, partition: number, batches: readonly LogBatch[], written: readonly NewRecord[]): Promise<number> {
     const [batch, ...others] = batches;
     if (batch === undefined) {
-      Object.assign(held.waiting, pending.offsets);
       const startedMs = performance.now();
-      if (pending.outputs.length > 0 || startedMs - held.committedAtMs >= OFFSETS_WAIT_MS) await this.#commit(held, partition, pending.outputs, held.waiting);
+      if (written.length > 0 || startedMs - held.committedAtMs >= OFFSETS_WAIT_MS) await this.#commit(held, partition, written);
       return (performance.now() - startedMs) / 1_000;
     }
     return this.#spanned(batch, async (traceparent) => {
@@ -267,10 +261,9 @@ class Runner implements GroupHandler, ProcessorRun {
         await this.#insist(partition, 'read what it has written', () => this.#resumeSequences(task, topic));
       }
       const outputs = await task.apply(batch, { live: true, traceparent });
-      for (const each of outputs) pending.outputs.push(each);
-      pending.offsets[topic] = nextOffset;
+      held.uncommitted[topic] = nextOffset;
       const seconds = (performance.now() - startedMs) / 1_000;
-      const commitSeconds = await this.#live(held, partition, others, pending);
+      const commitSeconds = await this.#live(held, partition, others, written.length === 0 ? outputs : [...written, ...outputs]);
       this.#options.telemetry?.batch({
         processor: this.#processor.name,
         topic,
@@ -299,7 +292,8 @@ class Runner implements GroupHandler, ProcessorRun {
   }
 
   /** Commits, until it is done or another owner turns up: the partition waits, the outputs stay the same. */
-  async #commit(held: Held, partition: number, outputs: readonly NewRecord[], offsets: Offsets): Promise<void> {
+  async #commit(held: Held, partition: number, outputs: readonly NewRecord[]): Promise<void> {
+    const offsets = held.uncommitted;
     if (Object.keys(offsets).length === 0) return;
     let first = true;
     await this.#insist(partition, 'commit', async () => {
@@ -310,7 +304,7 @@ class Runner implements GroupHandler, ProcessorRun {
       first = false;
       await held.transactor.commit(outputs, offsets);
     });
-    held.waiting = {};
+    held.uncommitted = {};
     held.committedAtMs = performance.now();
   }
 

@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { TelemetryBlock, type SourceStep } from '@millwright/contracts';
 import type { Case, Stage, Verdict } from '../case.js';
+import { goesOn } from '../chaos.js';
 import { compare } from '../comparison.js';
 import { Line } from '../line.js';
-import { growth, residentMiB } from '../memory.js';
+import { growth, residentMiB, SLACK_MIB } from '../memory.js';
 import { finish, INSTANCES, part, reference } from '../run.js';
 
 /** How long Kafka takes nothing, and how long it then works. */
@@ -15,8 +16,6 @@ const INTAKE_BYTES = 1_048_576;
 const PUBLISHER_BYTES = 8 * 1_048_576;
 /** What lies in sockets and gRPC's windows, beside. */
 const UNDER_WAY_BYTES = 4 * 1_048_576;
-/** So much more than before may a process take while Kafka is held up, MiB. */
-const SLACK_MIB = 96;
 
 /** The log stands still while input comes at twice the speed that the line can hold. */
 export const backpressure: Case = {
@@ -35,9 +34,9 @@ export const backpressure: Case = {
     try {
       const end = new AbortController();
       const holding = (async () => {
-        while (await pause(WORKING_MS, true, { signal: end.signal }).catch(() => false)) {
+        while (await goesOn(WORKING_MS, end.signal)) {
           const before = await residentMiB(line);
-          const [steps, bytes] = [published, publishedBytes];
+          const [stepsBefore, bytesBefore] = [published, publishedBytes];
           await line.kafka.kill('SIGSTOP');
           isHeld = true;
           killed++;
@@ -47,9 +46,9 @@ export const backpressure: Case = {
             await line.kafka.kill('SIGCONT');
             isHeld = false;
           }
-          const taken = publishedBytes - bytes;
+          const taken = publishedBytes - bytesBefore;
           const bound = PUBLISHER_BYTES + INSTANCES * INTAKE_BYTES + UNDER_WAY_BYTES;
-          stage.progress(`Kafka held up for ${HELD_MS / 1000} s: ${published - steps} steps (${(taken / 1e6).toFixed(1)} MB) were taken from the sender meanwhile`);
+          stage.progress(`Kafka held up for ${HELD_MS / 1000} s: ${published - stepsBefore} steps (${(taken / 1e6).toFixed(1)} MB) were taken from the sender meanwhile`);
           if (taken > bound) failures.push(`the sender got rid of ${(taken / 1e6).toFixed(1)} MB while Kafka was held up; bounds on the way add up to ${(bound / 1e6).toFixed(1)} MB`);
           for (const [name, mib] of samples.at(-1)!) {
             const first = before.get(name) ?? mib;
@@ -58,16 +57,20 @@ export const backpressure: Case = {
         }
       })();
       const began = performance.now();
-      for (const step of input.steps(steps)) {
-        const wait = began + (++published / (2 * capacity)) * 1000 - performance.now();
-        // While Kafka is held up the sender sends as much as is taken from it.
-        if (wait > 1 && !isHeld) await pause(wait);
-        await line.publish(step);
-        publishedBytes += sizeOf(step);
-        if (line.failures.length > 0) throw new Error(line.failures[0]);
+      try {
+        for (const step of input.steps(steps)) {
+          const wait = began + (++published / (2 * capacity)) * 1000 - performance.now();
+          // While Kafka is held up the sender sends as much as is taken from it.
+          if (wait > 1 && !isHeld) await pause(wait);
+          await line.publish(step);
+          publishedBytes += sizeOf(step);
+          if (line.failures.length > 0) throw new Error(line.failures[0]);
+        }
+      } finally {
+        // Both have to end before the line does.
+        end.abort();
+        await holding;
       }
-      end.abort();
-      await holding;
       const played = await finish(line, input, steps);
       if (killed === 0) failures.push(`the input was played before Kafka was held up once; let the case go on for longer`);
       const { lost, duplicated, identical, differences } = compare(undisturbed.recording, played.recording);

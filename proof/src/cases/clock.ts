@@ -2,9 +2,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
 import { loadPlant } from '@millwright/plant';
-import { openEmbeddedLog } from '@millwright/streams';
 import type { Case, Stage, Verdict } from '../case.js';
-import { judge, recorded, undisturbed } from '../in-process.js';
+import { judge, readFrom, recorded, undisturbed } from '../in-process.js';
 import { recordedInput } from '../recorded-input.js';
 import { StandaloneProcess } from '../standalone-process.js';
 
@@ -45,11 +44,6 @@ export const clock: Case = {
       publisher.close();
       await line.stop();
     }
-    const log = openEmbeddedLog(file);
-    try {
-      return judge(expected, await recorded(log, join(stage.folder, 'actual')), { killed: jumps, failures });
-    } finally {
-      await log.close();
-    }
+    return judge(expected, await readFrom(file, (log) => recorded(log, join(stage.folder, 'actual'))), { killed: jumps, failures });
   },
 };

@@ -54,7 +54,8 @@ function oneThread({ seed, seconds, skip, progress }: { seed: number; seconds: n
       void worker.terminate();
     };
     const watch = setInterval(() => {
-      if (performance.now() - heardMs > (at === undefined ? START_MS : HANG_MS)) end(`hangs for ${HANG_MS / 1000} s`);
+      const patienceMs = at === undefined ? START_MS : HANG_MS;
+      if (performance.now() - heardMs > patienceMs) end(`hangs for ${patienceMs / 1000} s`);
       const grown = process.memoryUsage.rss() - before;
       if (grown > MOST_GROWTH_BYTES) end(`takes ${Math.round(grown / 1e6)} MB`);
     }, 200);

@@ -3,17 +3,16 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { loadPlant } from '@millwright/plant';
 import { freePorts } from '@millwright/servers';
-import { openEmbeddedLog } from '@millwright/streams';
 import type { Case, Stage, Verdict } from '../case.js';
-import { judge, recordMore, undisturbed } from '../in-process.js';
+import { judge, readFrom, recordMore, undisturbed } from '../in-process.js';
 import { growth } from '../memory.js';
-import { recordedInput } from '../recorded-input.js';
+import { recordedInput, STEP_S } from '../recorded-input.js';
 import { Recording } from '../recording.js';
 import { part } from '../run.js';
 import { StandaloneProcess } from '../standalone-process.js';
 
-/** Seconds of event time played in one of the clock. */
-const SPEED = 15;
+/** Steps of the input played in a second. */
+const STEPS_PER_S = 15;
 /** Times that the process is ended, by turns in order and by kill -9. */
 const RESTARTS = 6;
 /** Bound of the embedded log, and what its write-ahead log and unused pages may add. */
@@ -30,12 +29,12 @@ export const gateway: Case = {
   async run(stage: Stage): Promise<Verdict> {
     const seconds = part(stage);
     const input = recordedInput(join(stage.folder, 'plant'), stage.seed);
-    const count = Math.ceil(seconds * SPEED);
+    const count = Math.ceil(seconds * STEPS_PER_S);
     const end = input.epilogue(count);
-    stage.progress(`undisturbed run of ${count} s of event time`);
+    stage.progress(`undisturbed run of ${count * STEP_S} s of event time`);
     const expected = await undisturbed({ plant: loadPlant(input.plantPath), on: ':memory:' }, withEnd(input.steps(count), end), join(stage.folder, 'expected'));
 
-    stage.progress(`the same at ${SPEED} times the speed of the clock, with ${RESTARTS} restarts`);
+    stage.progress(`the same at ${STEPS_PER_S * STEP_S} times the speed of the clock, with ${RESTARTS} restarts`);
     const file = join(stage.folder, 'log.sqlite');
     const [port] = (await freePorts(1)) as [number];
     const start = (): Promise<StandaloneProcess> => StandaloneProcess.start({
@@ -79,7 +78,7 @@ export const gateway: Case = {
           // Looked at when the next is due, or at the end.
           restarting.catch(() => undefined);
         }
-        next += 1000 / SPEED;
+        next += 1000 / STEPS_PER_S;
         await pause(Math.max(0, next - performance.now()));
       }
       await restarting;
@@ -107,18 +106,13 @@ function* withEnd<T>(steps: Iterable<T>, end: T): Generator<T, void, undefined> 
 }
 
 /** Records what has come since the last time: retention may drop it before the end. */
-async function readOn(file: string, recording: Recording, read: Map<string, number>): Promise<void> {
-  const log = openEmbeddedLog(file);
-  try {
-    await recordMore(log, recording, ({ topic, partition, offset }) => {
-      const place = `${topic}/${partition}`;
-      if (offset < (read.get(place) ?? 0)) return false;
-      read.set(place, offset + 1);
-      return true;
-    });
-  } finally {
-    await log.close();
-  }
+function readOn(file: string, recording: Recording, read: Map<string, number>): Promise<void> {
+  return readFrom(file, (log) => recordMore(log, recording, ({ topic, partition, offset }) => {
+    const place = `${topic}/${partition}`;
+    if (offset < (read.get(place) ?? 0)) return false;
+    read.set(place, offset + 1);
+    return true;
+  }));
 }
 
 interface Sample {

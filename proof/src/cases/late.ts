@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import type { Case, Stage, Verdict } from '../case.js';
 import { demoPlant } from '../demo.js';
 import { InProcessLine, readData, simulated } from '../in-process.js';
+import { randomOf } from '../random.js';
 
 const SECONDS = 100;
 /** Blocks from later on all come in time, so that what is late is so before the run ends. */
@@ -101,9 +102,7 @@ function differenceOf(expected: ReadonlyMap<string, string>, actual: ReadonlyMap
 
 async function throughTheLine(plant: Plant, seed: number): Promise<Verdict> {
   const steps = simulated(plant, SECONDS);
-  let drawn = seed;
-  // Numerical Recipes' linear congruential generator: any will do.
-  const draw = (): number => (drawn = (Math.imul(drawn, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
+  const draw = randomOf(seed);
   const beyond = new Set<TelemetryBlock>();
   const order = arrivals(steps, (block, second) => {
     const { kind } = plant.assets.get(block.asset)!;

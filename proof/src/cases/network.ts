@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { SourceStep } from '@millwright/contracts';
 import { loadPlant } from '@millwright/plant';
 import { createLogger } from '@millwright/observability';
 import { openKafkaLog, openRedisStore } from '@millwright/streams';
@@ -9,7 +10,7 @@ import { InProcessLine, judge, RESULTS, undisturbed } from '../in-process.js';
 import { startKafkaBehind } from '../kafka.js';
 import { Proxy } from '../proxy.js';
 import { randomOf } from '../random.js';
-import { recordedInput } from '../recorded-input.js';
+import { recordedInput, STEP_S } from '../recorded-input.js';
 
 const STEP_MS = 150;
 /** Seconds from the end of a disturbance to the next output, at most: as after a kill of the broker. */
@@ -17,7 +18,7 @@ const BOUND_S = 15;
 /** Between two disturbances. */
 const REST_MS = 2_000;
 
-/** What a bad network does to the way to Kafka and to Redis; resolves when it is over. */
+/** What a bad network does to the way to Kafka and to Redis. */
 interface Disturbance {
   readonly what: string;
   readonly seconds: number;
@@ -88,7 +89,7 @@ export const network: Case = {
     const count = Math.ceil((rounds * disturbingS * 1000) / STEP_MS);
     const input = recordedInput(join(stage.folder, 'plant'), stage.seed);
     const plant = loadPlant(input.plantPath);
-    stage.progress(`undisturbed run of ${count} s of event time`);
+    stage.progress(`undisturbed run of ${count * STEP_S} s of event time`);
     const expected = await undisturbed({ plant, on: ':memory:' }, [...input.steps(count), input.epilogue(count)], join(stage.folder, 'expected'));
 
     const kafka = await startKafkaBehind();
@@ -134,11 +135,14 @@ export const network: Case = {
           }
         }
       })();
-      await feeding;
-      end.abort();
-      await disturbing;
+      try {
+        await feeding;
+      } finally {
+        // Both have to end before the line does.
+        end.abort();
+        await disturbing;
+      }
       await line.give(input.epilogue(count));
-      line.advance(input.source, input.epilogue(count).advanceToUs);
       await line.drained();
       if (line.unaccounted > 0) failures.push(`${line.unaccounted} records are not accounted for by the ledger`);
       await tail.close();
@@ -151,8 +155,8 @@ export const network: Case = {
   },
 };
 
-/** Hands steps in at their pace, many under way at a time, as a sender does that is not to fall behind for one late answer. */
-async function feed(line: InProcessLine, steps: Iterable<Parameters<InProcessLine['give']>[0]>): Promise<void> {
+/** Hands steps in one after the other, none before its time. */
+async function feed(line: InProcessLine, steps: Iterable<SourceStep>): Promise<void> {
   let next = performance.now();
   for (const step of steps) {
     await line.give(step);

@@ -5,7 +5,8 @@ import type { Member } from '../line.js';
 import { part } from '../run.js';
 
 const EVERY_MS = 5_000;
-const SERVICES: readonly ServiceName[] = ['features', 'inference', 'quality', 'alerting'];
+/** Those that share partitions out among their instances. */
+const GROUPS: readonly ServiceName[] = ['features', 'inference', 'quality', 'alerting'];
 
 /** Partitions are handed from one to the other all the time. */
 export const rebalance: Case = {
@@ -19,7 +20,7 @@ const joiningAndLeaving: Disturbance = async ({ line, end }) => {
   const guests: Member[] = [];
   let changes = 0;
   for (let turn = 0; await goesOn(EVERY_MS, end); turn++) {
-    if (turn % 2 === 0) guests.push(await line.join(SERVICES[(turn / 2) % SERVICES.length]!));
+    if (turn % 2 === 0) guests.push(await line.join(GROUPS[(turn / 2) % GROUPS.length]!));
     else if (guests.length > 1) await line.leave(guests.shift()!);
     else continue;
     changes++;

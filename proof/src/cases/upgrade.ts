@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { AlarmCommand, FeatureVector, Finding, InferenceResult, ProductionRecord, TelemetryBlock, TOPICS, type MessageFns, type SourceStep } from '@millwright/contracts';
+import { AlarmCommand, deadLetterTopic, FeatureVector, Finding, InferenceResult, ProductionRecord, TelemetryBlock, TOPICS, type MessageFns, type SourceStep } from '@millwright/contracts';
 import type { Plant } from '@millwright/plant';
 import { openEmbeddedLog, type LogRecord } from '@millwright/streams';
 import type { Case, Stage, Verdict } from '../case.js';
 import { changedDemoPlant, demoPlant } from '../demo.js';
-import { InProcessLine, judge, readData, recorded, simulated, undisturbed } from '../in-process.js';
+import { InProcessLine, judge, readData, readFrom, recorded, simulated, undisturbed } from '../in-process.js';
 import type { Recording } from '../recording.js';
 
 const SECONDS = 60;
@@ -110,8 +110,8 @@ async function onCheckpoint(plant: Plant, steps: readonly SourceStep[], expected
   const logFile = `${path}.log`;
   await play(plant, on, steps.slice(RESTART_AT), logFile);
   if (!said.test(messagesIn(logFile))) failures.push(`a checkpoint ${what}: the log does not say ${said.source}`);
-  const verdict = await resultsOf(on, (log) => recorded(log, `${path}.values`));
-  const judged = judge(expected, verdict, { killed: 1, failures });
+  const actual = await readFrom(on, (log) => recorded(log, `${path}.values`));
+  const judged = judge(expected, actual, { killed: 1, failures });
   return { ...judged, failures: judged.failures.map((each) => (each.startsWith('a checkpoint') ? each : `on a checkpoint ${what}: ${each}`)) };
 }
 
@@ -131,7 +131,7 @@ async function withOtherWindows(plant: Plant, steps: readonly SourceStep[], path
   await play(changed, fresh, rebuilt ? steps : steps.slice(RESTART_AT));
   const changeMs = steps[RESTART_AT - 1]!.advanceToUs / 1000;
   const read = async (file: string, after: boolean): Promise<string[]> => {
-    const records = await resultsOf(file, (log) => readData(log, [TOPICS.features.name, TOPICS.inferences.name]));
+    const records = await readFrom(file, (log) => readData(log, [TOPICS.features.name, TOPICS.inferences.name]));
     return records.filter(({ timeMs }) => timeMs > changeMs === after).map(contents).sort();
   };
   const [found, wanted] = [await read(on, true), await read(fresh, true)];
@@ -139,9 +139,9 @@ async function withOtherWindows(plant: Plant, steps: readonly SourceStep[], path
   const other = found.filter((each) => !wanted.includes(each)).length;
   if (lost > 0) failures.push(`other windows: ${lost} of ${wanted.length} windows and judgements after the change are missing, or others`);
   if (other > 0) failures.push(`other windows: ${other} windows and judgements after the change are none that the new plant file gives`);
-  const recording = await resultsOf(on, (log) => recorded(log, `${path}.values`));
+  const recording = await readFrom(on, (log) => recorded(log, `${path}.values`));
   failures.push(...recording.misnumbered.slice(0, 3));
-  const dead = await resultsOf(on, (log) => readData(log, [TOPICS.telemetry, TOPICS.features, TOPICS.inferences, TOPICS.quality].map(({ name }) => `${name}.dlq`)));
+  const dead = await readFrom(on, (log) => readData(log, [TOPICS.telemetry, TOPICS.features, TOPICS.inferences, TOPICS.quality].map(({ name }) => deadLetterTopic(name))));
   if (dead.length > 0) failures.push(`other windows: ${dead.length} records of a line that had drained went to the dead letters`);
   return { killed: 1, lost, duplicated: found.length - new Set(found).size, identical: lost + other === 0, failures };
 }
@@ -157,15 +157,6 @@ async function play(plant: Plant, on: string, steps: readonly SourceStep[], logF
     return line.sum('repeated');
   } finally {
     await line.close();
-  }
-}
-
-async function resultsOf<T>(file: string, read: (log: ReturnType<typeof openEmbeddedLog>) => Promise<T>): Promise<T> {
-  const log = openEmbeddedLog(file);
-  try {
-    return await read(log);
-  } finally {
-    await log.close();
   }
 }
 

@@ -179,7 +179,7 @@ function plantTarget(): Target {
       return true;
     },
     // One line a problem.
-    isRefusal: (error) => error.name === 'PlantFileError' && error.message.split('\n').every((each) => /^\S*plant\.yaml:\d+: ./.test(each) || /^\S/.test(each)),
+    isRefusal: (error) => error.name === 'PlantFileError' && error.message.split('\n').every((each) => /^\S/.test(each)),
   };
 }
 

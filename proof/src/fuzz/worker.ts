@@ -9,7 +9,7 @@ export type Told =
   | { readonly kind: 'reading'; readonly target: string; readonly input: number }
   | { readonly kind: 'done'; readonly target: string; readonly inputs: number; readonly taken: number; readonly failure?: string };
 
-/** Inputs between two signs of life. */
+/** Between two signs of life, unless an input takes longer. */
 const SIGN_OF_LIFE_MS = 250;
 
 const { seed, seconds, skip } = workerData as { seed: number; seconds: number; skip: readonly string[] };

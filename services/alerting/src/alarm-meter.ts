@@ -53,12 +53,13 @@ export function observeAlarms(telemetry: Telemetry, { plant, open, assignment, p
     const assets = [...plant.assets.values()].filter(({ id }) => held.has(partitionOf.get(id)!));
     const lines = new Map(assets.map(({ line }) => [line, { stale: 0, standing: new Map<string, number>() }]));
     const worst = new Map<string, number>();
+    const staleBeforeUs = nowUs() - STALE_US;
     for (const { asset, priority, state, raisedUs } of open()) {
       const line = held.has(partitionOf.get(asset) ?? -1) ? lines.get(plant.assets.get(asset)!.line) : undefined;
       if (line === undefined) continue;
       const kind = `${priority}/${state}`;
       line.standing.set(kind, (line.standing.get(kind) ?? 0) + 1);
-      if (nowUs() - raisedUs > STALE_US) line.stale++;
+      if (raisedUs < staleBeforeUs) line.stale++;
       worst.set(asset, Math.max(priority, worst.get(asset) ?? 0));
     }
     for (const [name, { stale, standing }] of lines) {

@@ -65,9 +65,8 @@ export class PublishedWindows {
 
   /** Puts window k in its place, or in the place of its earlier revision. */
   put(k: number, revision: number, empty: boolean, means: Float64Array): void {
-    let at = this.find(k);
-    if (at === -1) {
-      at = this.countUpTo(k);
+    const at = this.countUpTo(k - 1);
+    if (at === this.#length || this.index(at) !== k) {
       this.#makeRoom();
       this.#rows.copyWithin((at + 1) * this.#width, at * this.#width, this.#length * this.#width);
       this.#length++;

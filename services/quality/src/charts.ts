@@ -24,9 +24,15 @@ const RULES = [
 /** While a chart sets its limits there is nothing to judge by. */
 const NO_LIMITS = { center: NaN, lower: NaN, upper: NaN };
 
+/** A chart of an asset kind, with its fingerprint: made once, for every value asks for it. */
+export interface KindChart {
+  readonly spec: ChartSpec;
+  readonly fingerprint: string;
+}
+
 /** Takes a value into a chart of the asset; returns what the point that it completes, if it does, shows. */
-export function judgeValue(asset: Asset, spec: ChartSpec, state: QualityState, value: number, timeUs: number): Finding[] {
-  const track = trackOf(state, asset.kind, spec);
+export function judgeValue(asset: Asset, { spec, fingerprint }: KindChart, state: QualityState, value: number, timeUs: number): Finding[] {
+  const track = trackOf(state, spec.name, fingerprint);
   const point = addValue(spec, track.state, value);
   if (point === undefined) return [];
   keep(track.points, { timeUs, value: point.location, squares: point.squares, rules: point.rules });

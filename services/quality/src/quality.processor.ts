@@ -1,14 +1,14 @@
 import { FeatureVector, Finding, ProductionRecord, TOPICS, unpackFloat64 } from '@millwright/contracts';
-import type { Asset, AssetKind, ChartSpec, Plant } from '@millwright/plant';
+import type { Asset, AssetKind, Plant } from '@millwright/plant';
 import { BaselineError, type MonitorBaseline } from '@millwright/quality';
 import { FeatureExtractor } from '@millwright/signal';
 import { PoisonRecordError, type Emission, type LogRecord, type Processor } from '@millwright/streams';
-import { judgeValue } from './charts.js';
+import { judgeValue, type KindChart } from './charts.js';
 import { FeatureSelection } from './feature-selection.js';
 import { ProcessMonitor } from './process-monitor.js';
 import { judgeSilence } from './silence.js';
 import { STATE_VERSION, stateCodec } from './state-codec.js';
-import { initialState, type QualityState } from './state.js';
+import { fingerprintOf, initialState, type QualityState } from './state.js';
 
 export type QualityInput = { readonly features: FeatureVector } | { readonly production: ProductionRecord };
 
@@ -55,23 +55,24 @@ interface Layout {
 /** What the processor needs to judge assets of one kind, prepared once. */
 interface KindJudge {
   readonly layout: Layout;
-  readonly featureCharts: readonly ChartSpec[];
+  readonly featureCharts: readonly KindChart[];
   /** Takes the values of featureCharts, in their order, out of a feature vector. */
   readonly chartFeatures: FeatureSelection;
-  readonly characteristicCharts: ReadonlyMap<string, readonly ChartSpec[]>;
+  readonly characteristicCharts: ReadonlyMap<string, readonly KindChart[]>;
   readonly monitor: ProcessMonitor | undefined;
 }
 
 function judgeOf(kind: AssetKind, baselines: ReadonlyMap<string, MonitorBaseline>): KindJudge {
   const { layout: id, names } = new FeatureExtractor(kind);
   const layout = { id, names };
-  const featureCharts = kind.charts.filter((spec) => 'feature' in spec.source);
-  const features = featureCharts.map((spec) => (spec.source as { feature: string }).feature);
+  const charts = kind.charts.map((spec) => ({ spec, fingerprint: fingerprintOf(kind, spec) }));
+  const featureCharts = charts.filter(({ spec }) => 'feature' in spec.source);
+  const features = featureCharts.map(({ spec }) => (spec.source as { feature: string }).feature);
   const unknown = features.findIndex((feature) => !names.includes(feature));
-  if (unknown >= 0) throw new Error(`kinds.${kind.name}.charts.${featureCharts[unknown]!.name}.feature: ${features[unknown]} is not among the features of ${kind.name}: name one that is`);
+  if (unknown >= 0) throw new Error(`kinds.${kind.name}.charts.${featureCharts[unknown]!.spec.name}.feature: ${features[unknown]} is not among the features of ${kind.name}: name one that is`);
   const characteristicCharts = Map.groupBy(
-    kind.charts.filter((spec) => 'characteristic' in spec.source),
-    (spec) => (spec.source as { characteristic: string }).characteristic,
+    charts.filter(({ spec }) => 'characteristic' in spec.source),
+    ({ spec }) => (spec.source as { characteristic: string }).characteristic,
   );
   return { layout, featureCharts, chartFeatures: new FeatureSelection(names, features), characteristicCharts, monitor: monitorOf(kind, layout, baselines) };
 }
@@ -108,7 +109,7 @@ function judgeFeatures(judge: KindJudge, asset: Asset, state: QualityState, vect
   const findings: Finding[] = [];
   if (vector.revision === 0) {
     const selected = judge.chartFeatures.select(values);
-    judge.featureCharts.forEach((spec, i) => findings.push(...judgeValue(asset, spec, state, selected[i]!, timeUs)));
+    judge.featureCharts.forEach((chart, i) => findings.push(...judgeValue(asset, chart, state, selected[i]!, timeUs)));
   }
   if (timeUs >= state.newestWindowUs) {
     state.newestWindowUs = timeUs;
@@ -123,8 +124,8 @@ function judgeFeatures(judge: KindJudge, asset: Asset, state: QualityState, vect
 function judgeProduction(judge: KindJudge, asset: Asset, state: QualityState, record: ProductionRecord): Finding[] {
   if (record.body?.$case !== 'inspection') return [];
   const { characteristic, value } = record.body.value;
-  const specs = judge.characteristicCharts.get(characteristic) ?? [];
-  return specs.flatMap((spec) => judgeValue(asset, spec, state, value, record.timeUs));
+  const charts = judge.characteristicCharts.get(characteristic) ?? [];
+  return charts.flatMap((chart) => judgeValue(asset, chart, state, value, record.timeUs));
 }
 
 function emission(finding: Finding): Emission {

@@ -50,13 +50,12 @@ export function initialState(): QualityState {
 }
 
 /** The track of a chart; a new one where there is none yet or where the plant file now asks for another chart by this name. */
-export function trackOf(state: QualityState, kind: AssetKind, spec: ChartSpec): ChartTrack {
-  const fingerprint = fingerprintOf(kind, spec);
-  let track = state.charts.get(spec.name);
+export function trackOf(state: QualityState, name: string, fingerprint: string): ChartTrack {
+  let track = state.charts.get(name);
   if (track?.fingerprint !== fingerprint) {
     // A condition that held is ended by the next point, whatever the chart that raised it was.
     track = { fingerprint, state: newControlChart(), points: [], outOfControl: track?.outOfControl ?? false, incapable: track?.incapable ?? false };
-    state.charts.set(spec.name, track);
+    state.charts.set(name, track);
   }
   return track;
 }

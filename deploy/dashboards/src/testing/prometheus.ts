@@ -12,8 +12,6 @@ export interface Sample {
 export interface Prometheus {
   /** Evaluates now. @throws Error with what Prometheus says of a query that it does not take */
   query(expr: string): Promise<readonly Sample[]>;
-  /** Evaluates every `stepSeconds` over the last `seconds`, as Grafana does. */
-  range(expr: string, seconds: number, stepSeconds: number): Promise<readonly { readonly labels: Sample['labels']; readonly values: readonly (readonly [number, string])[] }[]>;
   /** Values of a label of the series that a selector chooses. */
   labelValues(label: string, selector: string): Promise<readonly string[]>;
   /** Exemplars of the series that a selector chooses, over the last minutes. */
@@ -45,13 +43,6 @@ export async function startPrometheus(command: string, targets: readonly string[
     async query(expr) {
       const { result } = (await ask('query', { query: expr })) as { readonly result: readonly { readonly metric: Sample['labels']; readonly value: readonly [number, string] }[] };
       return result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }));
-    },
-    async range(expr, seconds, stepSeconds) {
-      const now = Date.now() / 1000;
-      const { result } = (await ask('query_range', { query: expr, start: `${now - seconds}`, end: `${now}`, step: `${stepSeconds}` })) as {
-        readonly result: readonly { readonly metric: Sample['labels']; readonly values: readonly (readonly [number, string])[] }[];
-      };
-      return result.map(({ metric, values }) => ({ labels: metric, values }));
     },
     labelValues: async (label, selector) => (await ask(`label/${label}/values`, { 'match[]': selector })) as readonly string[],
     async exemplars(selector) {

@@ -98,6 +98,7 @@ export class TransactionalProducer {
   /**
    * Sends records and offsets in a transaction and leaves it open.
    * @param requests the records, each request small enough for the broker; messages carry their partition
+   * @param offsets of the group; an empty list takes its offsets into the transaction without changing any, undefined leaves them out
    */
   async send(requests: Iterable<readonly TopicMessages[]>, offsets: readonly TopicOffsets[] | undefined): Promise<void> {
     const batches = [...requests].map((topicMessages) => byTopicAndPartition(topicMessages));

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
-import { readTls, type TlsFiles } from '../tls.js';
+import { readTls } from '../tls.js';
+import type { RedisOptions } from './redis-state-store.js';
 
 /** What a Redis says of itself. */
 export interface RedisServer {
@@ -12,7 +13,7 @@ export interface RedisServer {
 const CONNECT_MS = 3_000;
 
 /** @throws Error when it does not answer, or refuses the user */
-export async function redisServer({ url, tls }: { readonly url: string; readonly tls?: TlsFiles }): Promise<RedisServer> {
+export async function redisServer({ url, tls }: Pick<RedisOptions, 'url' | 'tls'>): Promise<RedisServer> {
   const redis = new Redis(url, { lazyConnect: true, connectTimeout: CONNECT_MS, maxRetriesPerRequest: 0, retryStrategy: () => null, ...(tls && { tls: readTls(tls) }) });
   let cause: Error | undefined;
   redis.on('error', (error: Error) => (cause = error));
