@@ -46,6 +46,11 @@ export class FencedError extends Error {
   override readonly name = 'FencedError';
 }
 
+/** Raised by a Transactor when the log has lost a commit that it had confirmed: what was derived since stands on nothing, start afresh. */
+export class LostCommitError extends Error {
+  override readonly name = 'LostCommitError';
+}
+
 /** Exactly-once writer of one (group, partition): outputs and consumed offsets in one transaction. */
 export interface Transactor {
   /** Offsets that the group has committed for this partition number, by topic. Read after fencing, so final. */
@@ -53,10 +58,16 @@ export interface Transactor {
   /**
    * Writes `outputs` and commits `offsets` atomically. Retries what can be retried.
    * @throws FencedError when another instance owns the partition now.
+   * @throws LostCommitError when one before has been lost.
    * @throws Error when it failed, or may have failed, for another reason: committed() then settles whether it took place,
    * after which commit may be called again.
    */
   commit(outputs: readonly NewRecord[], offsets: Offsets): Promise<void>;
+  /**
+   * Resolves when what was committed can no longer be lost: what a checkpoint has to wait for.
+   * @throws FencedError, LostCommitError
+   */
+  complete(): Promise<void>;
   close(): Promise<void>;
 }
 

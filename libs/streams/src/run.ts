@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { deadLetterTopic, lateTopic } from '@millwright/contracts';
-import { FencedError, type GroupHandler, type LogBatch, type Membership, type Offsets, type Transactor } from './log.js';
+import { FencedError, LostCommitError, type GroupHandler, type LogBatch, type Membership, type Offsets, type Transactor } from './log.js';
 import type { AnyProcessor } from './processor.js';
 import type { NewRecord } from './record.js';
 import type { InputStatus, LedgerEntry, ProcessorRun, ProcessorStatus, RunProcessor, RuntimeOptions } from './runtime.js';
@@ -151,9 +151,11 @@ class Runner implements GroupHandler, ProcessorRun {
     if (held !== undefined) {
       await held.saving;
       try {
-        await this.#commit(held, partition, []);
-        this.#save(partition, held);
+        await this.#checkpoint(held, partition);
         await held.saving;
+      } catch (error) {
+        if (!(error instanceof FencedError)) throw error;
+        this.#fenced(partition, error.message);
       } finally {
         await this.#drop(partition, held);
       }
@@ -236,8 +238,7 @@ class Runner implements GroupHandler, ProcessorRun {
     if (lags === undefined) this.#lags.set(partition, (lags = new Map()));
     for (const { topic, highWatermark, nextOffset } of batches) lags.set(topic, Math.max(0, highWatermark - nextOffset));
     if (task.unrepeatable || performance.now() - held.savedAtMs >= this.#checkpointMs) {
-      await this.#commit(held, partition, []);
-      this.#save(partition, held);
+      await this.#checkpoint(held, partition);
     }
   }
 
@@ -308,6 +309,13 @@ class Runner implements GroupHandler, ProcessorRun {
     held.committedAtMs = performance.now();
   }
 
+  /** Begins to save the state, once nothing that it stands on can be lost. */
+  async #checkpoint(held: Held, partition: number): Promise<void> {
+    await this.#commit(held, partition, []);
+    await this.#insist(partition, 'make sure of its commits', () => held.transactor.complete());
+    this.#save(partition, held);
+  }
+
   /** Tries until it succeeds, this run closes, or another owner turns up. */
   async #insist<T>(partition: number, what: string, attempt: () => Promise<T>): Promise<T> {
     const { signal } = this.#closing;
@@ -317,7 +325,7 @@ class Runner implements GroupHandler, ProcessorRun {
         this.#stalls.delete(partition);
         return result;
       } catch (error) {
-        if (error instanceof FencedError || signal.aborted) throw error;
+        if (error instanceof FencedError || error instanceof LostCommitError || signal.aborted) throw error;
         const stalled = `${this.#processor.name}/${partition} could not ${what}: ${sentence(error)}`;
         if (this.#stalls.get(partition) !== stalled) this.#options.logger.warn({ processor: this.#processor.name, partition, err: error }, `${stalled}; it tries again`);
         this.#stalls.set(partition, stalled);

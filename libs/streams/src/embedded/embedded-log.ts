@@ -135,6 +135,7 @@ export class EmbeddedLog implements EventLog {
         this.#insert(outputs);
         this.#commitOffsets(group, partition, offsets);
       }),
+      complete: () => Promise.resolve(),
       close: () => {
         if (this.#owners.get(owner) === transactor) this.#owners.delete(owner);
         return Promise.resolve();

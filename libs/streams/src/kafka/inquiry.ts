@@ -1,8 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Broker, Cluster, ITopicConfig, Kafka, PartitionOffset } from 'kafkajs';
+import type { Broker, Cluster, ITopicConfig, Kafka, KafkaMessage, PartitionOffset } from 'kafkajs';
 import type { Offsets, TopicSpec } from '../log.js';
 import { openCluster, PATIENT } from './driver.js';
+import type { LogRecord } from '../record.js';
 import { hasType, isUnknownTopic, mayPass } from './errors.js';
+import { RecordReader } from './record-codec.js';
 
 /** A committed offset and the note that its writer left with it. */
 export interface CommittedOffset {
@@ -11,6 +13,13 @@ export interface CommittedOffset {
 }
 
 const HEALTH_TIMEOUT_MS = 2_000;
+/** Longer than a broker needs to end a transaction, or to abort one that was left open. */
+const OPEN_TRANSACTION_MS = 60_000;
+const FETCH_WAIT_MS = 100;
+const FETCH_BYTES = 1_048_576;
+/** In the place of a replica's id. */
+const CONSUMER = -1;
+const READ_COMMITTED = 1;
 
 /** Asks the cluster about topics, offsets and its health. */
 export class Inquiry {
@@ -98,6 +107,35 @@ export class Inquiry {
     return committed;
   }
 
+  /**
+   * Reads the committed records of a partition, from an offset or the first that is kept on until an offset, which open transactions
+   * may put off.
+   */
+  async read(topic: string, partition: number, from: number, until: number, take: (records: readonly LogRecord[]) => void): Promise<void> {
+    const reader = new RecordReader(topic, partition);
+    const first = (await this.firstOffsets(partition, [topic]))[topic]!;
+    const deadline = performance.now() + OPEN_TRANSACTION_MS;
+    for (let next = Math.max(from, first); next < until; ) {
+      const { messages, lastStableOffset } = await this.#fetch(topic, partition, next);
+      // Compaction may leave nothing of the last records.
+      if (messages.length === 0 && Number(lastStableOffset) >= until) return;
+      take(messages.filter(({ isControlRecord, offset }) => !isControlRecord && Number(offset) >= next).map((message) => reader.read(message)));
+      next = Math.max(next, Number(messages.at(-1)?.offset ?? -1) + 1);
+      if (messages.length === 0 && performance.now() > deadline) throw new Error(`${topic}/${partition}@${next}: a transaction there does not end`);
+    }
+  }
+
+  async #fetch(topic: string, partition: number, fetchOffset: number): Promise<FetchedPartition> {
+    const { responses } = await this.#ask(async (cluster) => {
+      await cluster.addTargetTopic(topic);
+      const leader = cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition)?.leader;
+      const broker = (await cluster.findBroker({ nodeId: `${leader}` })) as FetchingBroker;
+      const wanted = { topic, partitions: [{ partition, fetchOffset: `${fetchOffset}`, maxBytes: FETCH_BYTES }] };
+      return broker.fetch({ replicaId: CONSUMER, isolationLevel: READ_COMMITTED, maxWaitTime: FETCH_WAIT_MS, minBytes: 1, maxBytes: FETCH_BYTES, topics: [wanted] });
+    });
+    return responses[0]!.partitions[0]!;
+  }
+
   /** Takes a member out of a group, where it is still in it. */
   async leave(group: string, memberId: string): Promise<void> {
     try {
@@ -177,6 +215,15 @@ async function patiently<T>(question: () => Promise<T>, alsoPasses: (error: unkn
 
 /** kafkajs has this request and leaves it out of its types. */
 type Coordinator = Broker & { leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown> };
+
+interface FetchedPartition {
+  readonly lastStableOffset: string;
+  readonly messages: readonly (KafkaMessage & { readonly isControlRecord: boolean })[];
+}
+
+type FetchingBroker = Broker & {
+  fetch(request: object): Promise<{ readonly responses: readonly { readonly partitions: readonly FetchedPartition[] }[] }>;
+};
 
 interface OffsetFetchResponse {
   readonly responses: readonly {

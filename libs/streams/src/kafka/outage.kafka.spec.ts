@@ -9,7 +9,7 @@ const silent: RuntimeLogger = { info: () => undefined, warn: () => undefined, er
 const GROUP = 'copying';
 const PARTITIONS = [0, 1, 2];
 
-/** Copies records from one topic to another, a transaction a batch. */
+/** Copies records from one topic to another, a transaction a batch; numbered as a task does it, the same at each repetition. */
 class Copier implements GroupHandler {
   /** Offset up to which each partition has been copied. */
   readonly copied = new Map<number, number>();
@@ -30,7 +30,7 @@ class Copier implements GroupHandler {
   async batches([batch]: readonly LogBatch[]): Promise<void> {
     const { partition, records, nextOffset } = batch!;
     await this.#transactors.get(partition)!.commit(
-      records.map(({ key, value, timeMs, headers }) => ({ topic: this.to, partition, key, value, timeMs, headers })),
+      records.map(({ key, value, timeMs, headers }) => ({ topic: this.to, partition, key, value, timeMs, headers: { ...headers, source: `${GROUP}/${partition}/${this.from}` } })),
       { [this.from]: nextOffset },
     );
     this.copied.set(partition, nextOffset);
@@ -70,7 +70,7 @@ describe('a Kafka that is killed at work', () => {
     let isOver = false;
     const appending = (async () => {
       for (; !isOver; appended++) {
-        await Promise.all(PARTITIONS.flatMap((p) => [0, 1, 2].map((i) => log.append([record('in', p, 'k', `${3 * appended + i}`)]))));
+        await Promise.all(PARTITIONS.flatMap((p) => [0, 1, 2].map((i) => log.append([record('in', p, 'k', `${3 * appended + i}`, 3 * appended + i)]))));
       }
     })();
     for (let kills = 0; kills < 3; kills++) {

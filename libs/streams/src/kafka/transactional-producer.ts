@@ -22,12 +22,16 @@ type TransactionalBroker = Broker & {
   addOffsetsToTxn(request: Identity & { transactionalId: string; groupId: string }): Promise<unknown>;
   txnOffsetCommit(request: Identity & { transactionalId: string; groupId: string; topics: readonly TopicOffsets[] }): Promise<unknown>;
   endTxn(request: Identity & { transactionalId: string; transactionResult: boolean }): Promise<unknown>;
-  produce(request: Identity & { transactionalId: string; acks: number; timeout: number; compression: number; topicData: TopicData[] }): Promise<unknown>;
+  produce(request: Identity & { transactionalId: string; acks: number; timeout: number; compression: number; topicData: TopicData[] }): Promise<Produced>;
 };
 
 interface TopicData {
   readonly topic: string;
   readonly partitions: { readonly partition: number; readonly firstSequence: number; readonly messages: readonly Message[] }[];
+}
+
+interface Produced {
+  readonly topics: readonly { readonly topicName: string; readonly partitions: readonly { readonly partition: number; readonly baseOffset: string }[] }[];
 }
 
 const TRANSACTION = 1;
@@ -63,6 +67,7 @@ export class TransactionalProducer {
   #busyMs = 0;
   /** Number of the next record, by topic and partition: by it the broker tells repetitions. */
   readonly #sequences = new Map<string, number>();
+  readonly #ends = new Map<string, number>();
 
   private constructor(cluster: Cluster, id: string, group: string, identity: Identity) {
     this.#cluster = cluster;
@@ -89,6 +94,11 @@ export class TransactionalProducer {
       await cluster.disconnect();
       throw error;
     }
+  }
+
+  /** Offset after the last record that it has written, by topic; it writes to one partition of each. */
+  get ends(): ReadonlyMap<string, number> {
+    return this.#ends;
   }
 
   close(): Promise<void> {
@@ -169,7 +179,13 @@ export class TransactionalProducer {
       if (data === undefined) byTopic.set(topic, (data = { topic, partitions: [] }));
       data.partitions.push({ partition, firstSequence, messages });
     }
-    await leader.produce({ ...this.#identity, transactionalId: this.#id, acks: -1, timeout: PRODUCE_TIMEOUT_MS, compression: 0, topicData: [...byTopic.values()] });
+    const { topics } = await leader.produce({ ...this.#identity, transactionalId: this.#id, acks: -1, timeout: PRODUCE_TIMEOUT_MS, compression: 0, topicData: [...byTopic.values()] });
+    for (const { topicName, partitions } of topics) {
+      for (const { partition, baseOffset } of partitions) {
+        const written = sent.find((each) => each.topic === topicName && each.partition === partition)!;
+        this.#ends.set(topicName, Number(baseOffset) + written.messages.length);
+      }
+    }
   }
 
   async #sendOffsets(topics: readonly TopicOffsets[]): Promise<void> {

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Kafka, TopicMessages } from 'kafkajs';
-import { FencedError, type Offsets, type Transactor } from '../log.js';
+import { FencedError, LostCommitError, type Offsets, type Transactor } from '../log.js';
 import type { NewRecord } from '../record.js';
+import { taskName } from '../state.js';
 import { refuseTooLarge, requests } from './batching.js';
 import { isFence, isLostTransaction, mayPass } from './errors.js';
 import type { CommittedOffset, Inquiry } from './inquiry.js';
+import { decodeReceipt, encodeReceipt, examine, keyOf, lastSequences, type Finding, type Receipt } from './receipt.js';
 import { TransactionalProducer } from './transactional-producer.js';
 
 /** A transaction that its owner leaves open holds up the readers of its topics until the broker aborts it. */
@@ -31,49 +33,67 @@ export interface TransactorScope {
  * Writes as `<group>-<partition>`: by this transactional id the broker fences whoever wrote under it before. kafkajs cannot send the
  * group generation with the offsets, so this id is what keeps a zombie out.
  *
- * A broker that dies while it ends a transaction leaves open whether it did. Every commit therefore leaves a note of its own with
- * its offsets; a successor producer, whose start makes the broker finish or abort what was under way, finds by that note what happened.
+ * A broker that dies while it ends a transaction leaves open whether it did. Every commit therefore leaves a receipt with its offsets;
+ * a successor producer, whose start makes the broker finish or abort what was under way, finds by it what happened.
  *
- * Kafka 4.3 may forget to end a transaction at all: a coordinator that starts while a partition has no leader, as after kill -9 of a
- * single broker, takes that partition for deleted and leaves the transaction's records and offsets there neither committed nor
- * aborted ("likely deleted already and hence can be skipped" in the broker's log). The next commit of the same producer would bring
- * such records to light, though their offsets have been lost and they are about to be written again. So each producer begins with a
- * transaction across all that it may write to, and aborts it: that ends whatever was left. That this abort has been written itself is
- * certain when the first commit is about to end and no connection was lost since; else the producer gives way to another.
+ * Kafka 4.3 may end a transaction in part. A coordinator that starts while a partition has no leader, as after kill -9 of a single
+ * broker, takes that partition for deleted and ends the transaction without it ("likely deleted already and hence can be skipped" in
+ * the broker's log): what the transaction wrote to those partitions, or its offsets, stay neither committed nor aborted, while in
+ * partitions that the broker had come to before it died they are committed. So
+ * - each producer begins with a transaction across all that it may write to, and aborts it, which ends whatever was left;
+ * - then it looks at what the outputs hold of the last commit. Records whose offsets were lost are not written again: by their
+ *   sequences, which a task gives them again when it repeats its work, they are known. Where records were lost, the offsets before
+ *   theirs are said to be the committed ones, and the work is repeated;
+ * - after a connection was lost, no commit ends before another producer has looked.
  */
 export class KafkaTransactor implements Transactor {
   readonly #driver: Driver;
   readonly #inquiry: Inquiry;
   readonly #scope: TransactorScope;
-  /** Partitions of the outputs, as `<partition>/<topic>`. */
-  readonly #written: Set<string>;
+  readonly #task: string;
+  /** Topics of the outputs. */
+  readonly #outputs: Set<string>;
   readonly #id = randomUUID();
   #producer: Opened | undefined;
   /** What the group has committed, as far as is known. */
-  #committed: Readonly<Record<string, CommittedOffset>> = {};
-  /** What a commit that failed would have made of it. */
-  #attempted: Readonly<Record<string, CommittedOffset>> | undefined;
+  #known: Committed = {};
+  /** What it had committed before the last commit that succeeded. */
+  #before: Committed | undefined;
+  /** The offsets up to which all outputs have been written, wherever those are lost that the group has committed. */
+  #standing: Offsets = {};
+  /** What a commit that failed would have made of what the group has committed, and its offsets. */
+  #attempted: { readonly known: Committed; readonly standing: Offsets } | undefined;
+  /** Last sequences that the outputs hold beyond the standing offsets: what is to be written up to there is there already. */
+  #ahead = new Map<string, number>();
+  /** Where in the outputs the next successor has to look; none before the first receipt. */
+  #from: Record<string, number> | undefined;
   #commits = 0;
+  #isProven = true;
   #isFenced = false;
 
   private constructor(driver: Driver, inquiry: Inquiry, scope: TransactorScope) {
     this.#driver = driver;
     this.#inquiry = inquiry;
     this.#scope = scope;
-    this.#written = new Set(scope.outputs.map((topic) => `${scope.partition}/${topic}`));
+    this.#task = taskName(scope.group, scope.partition);
+    this.#outputs = new Set(scope.outputs);
   }
 
   static async open(driver: Driver, inquiry: Inquiry, scope: TransactorScope): Promise<KafkaTransactor> {
     const transactor = new KafkaTransactor(driver, inquiry, scope);
-    await transactor.#openProducer();
-    transactor.#committed = await transactor.#readCommitted();
+    await transactor.#withProducer(async () => {
+      const { known, receipt, finding } = await transactor.#review();
+      transactor.#known = known;
+      transactor.#standing = finding.isWhole ? offsetsOf(known) : receipt!.before;
+      transactor.#goOn(receipt, finding);
+    });
     return transactor;
   }
 
   async committed(): Promise<Offsets> {
     this.#refuseFenced();
     await this.#settle();
-    return Object.fromEntries(Object.entries(this.#committed).map(([topic, { offset }]) => [topic, offset]));
+    return this.#standing;
   }
 
   async commit(outputs: readonly NewRecord[], offsets: Offsets): Promise<void> {
@@ -81,26 +101,28 @@ export class KafkaTransactor implements Transactor {
     if (this.#attempted) throw new Error(`The last commit of ${this.#name} failed or may have failed: committed() has to settle it before the next.`);
     if (outputs.length === 0 && Object.keys(offsets).length === 0) return;
     refuseTooLarge(outputs);
-    for (const { partition, topic } of outputs) this.#written.add(`${partition}/${topic}`);
-    const note = `${this.#id}/${++this.#commits}`;
-    const attempted = { ...this.#committed, ...Object.fromEntries(Object.entries(offsets).map(([topic, offset]) => [topic, { offset, note }])) };
-    for (const deadline = performance.now() + PATIENCE_MS; ; ) {
-      try {
-        if (await this.#settle()) return;
-        this.#producer ??= await this.#openProducer();
-        this.#attempted = attempted;
-        await this.#transact(this.#producer, outputs, offsets, note);
-        this.#committed = attempted;
-        this.#attempted = undefined;
-        return;
-      } catch (error) {
-        await this.#closeProducer();
-        if (isFence(error)) this.#isFenced = true;
-        this.#refuseFenced(error);
-        if (performance.now() > deadline || !canBeTriedAgain(error)) throw error;
-        await pause(RETRY_MS);
-      }
-    }
+    for (const { topic } of outputs) this.#outputs.add(topic);
+    await this.#insist(async () => {
+      if (await this.#settle()) return;
+      // Without a receipt before it, nobody could tell what has become of the first commit.
+      const topics = Object.keys(offsets);
+      if (this.#from === undefined && topics.length > 0) await this.#transact([], Object.fromEntries(topics.map((topic) => [topic, this.#standing[topic] ?? 0])));
+      await this.#transact(outputs, offsets);
+    });
+  }
+
+  async complete(): Promise<void> {
+    this.#refuseFenced();
+    await this.#insist(async () => {
+      await this.#settle();
+      if (this.#isProven) return;
+      const opened = this.#producer!;
+      // The broker takes no transaction while it ends the one before.
+      await opened.producer.send([], []);
+      if (opened.wasDisconnected) throw new DisconnectedError();
+      await opened.producer.end(false);
+      this.#isProven = true;
+    });
   }
 
   async close(): Promise<void> {
@@ -115,29 +137,95 @@ export class KafkaTransactor implements Transactor {
     if (this.#isFenced) throw new FencedError(`${this.#name} has a newer owner.`, { cause });
   }
 
+  /** Tries with another producer after what passes. */
+  async #insist(attempt: () => Promise<void>): Promise<void> {
+    for (const deadline = performance.now() + PATIENCE_MS; ; ) {
+      try {
+        await attempt();
+        return;
+      } catch (error) {
+        await this.#closeProducer();
+        if (isFence(error)) this.#isFenced = true;
+        this.#refuseFenced(error);
+        if (performance.now() > deadline || !canBeTriedAgain(error)) throw error;
+        await pause(RETRY_MS);
+      }
+    }
+  }
+
   /**
-   * Finds out whether the last commit took place, when that is unknown; resolves to whether it did.
-   * @throws FencedError when neither it nor what was before is what is committed: then a newer owner has been at work.
+   * Sees to it that there is a producer, and finds out what has become of the last commit where that is unknown; resolves to whether
+   * a commit that failed took place.
+   * @throws FencedError when a newer owner has been at work
+   * @throws LostCommitError when a commit that had succeeded has been lost
    */
   async #settle(): Promise<boolean> {
-    const attempted = this.#attempted;
-    if (!attempted) return false;
-    // Its start fences and ends what went before, so that what is committed then is final.
-    this.#producer ??= await this.#openProducer();
-    const found = await this.#readCommitted();
-    const tookPlace = isSame(found, attempted);
-    if (!tookPlace && !isSame(found, this.#committed)) {
-      this.#isFenced = true;
-      throw new FencedError(`${this.#name} has a newer owner, which has committed meanwhile.`);
+    if (this.#producer) return false;
+    return this.#withProducer(async () => {
+      // Its start has fenced and ended what went before, so that what is found is final.
+      const { known, receipt, finding } = await this.#review();
+      const attempted = this.#attempted;
+      const isAttempted = attempted !== undefined && isSame(known, attempted.known);
+      if (!isAttempted && !isSame(known, this.#known)) {
+        if (this.#before !== undefined && isSame(known, this.#before)) throw new LostCommitError(`Kafka has lost a commit of ${this.#name}.`);
+        this.#isFenced = true;
+        throw new FencedError(`${this.#name} has a newer owner, which has committed meanwhile.`);
+      }
+      if (!isAttempted && !finding.isWhole && !this.#isProven) throw new LostCommitError(`Kafka has lost records of a commit of ${this.#name}.`);
+      const tookPlace = isAttempted && finding.isWhole;
+      this.#known = known;
+      if (tookPlace) this.#standing = attempted.standing;
+      this.#attempted = undefined;
+      this.#goOn(receipt, finding);
+      return tookPlace;
+    });
+  }
+
+  /** What the group has committed and the outputs hold. */
+  async #review(): Promise<{ readonly known: Committed; readonly receipt: Receipt | undefined; readonly finding: Finding }> {
+    const { group, partition, inputs } = this.#scope;
+    const known = await this.#inquiry.committed(group, partition, inputs);
+    const receipt = Object.values(known).map(({ note }) => decodeReceipt(note)).find((each) => each !== undefined);
+    if (receipt === undefined) return { known, receipt, finding: { isWhole: true, ahead: new Map() } };
+    const seen = new Map<string, number>();
+    const { ends } = this.#producer!.producer;
+    await Promise.all(
+      [...ends].map(([topic, end]) =>
+        // Up to where the transaction that the producer began with has been aborted, so that nothing before is open any more.
+        this.#inquiry.read(topic, partition, receipt.from[topic] ?? 0, end, (records) => {
+          for (const [key, last] of lastSequences(records, this.#task)) seen.set(key, last);
+        }),
+      ),
+    );
+    return { known, receipt, finding: examine(receipt, seen) };
+  }
+
+  #goOn(receipt: Receipt | undefined, { ahead }: Finding): void {
+    this.#ahead = new Map(ahead);
+    this.#isProven = true;
+    if (receipt === undefined) this.#from = undefined;
+    else this.#lookFrom(receipt.from);
+  }
+
+  /** As long as something has been written ahead, a successor has to find it again. */
+  #lookFrom(from: Offsets): void {
+    this.#from = { ...Object.fromEntries(this.#producer!.producer.ends), ...(this.#ahead.size > 0 && from) };
+  }
+
+  /** Opens a producer for something that is done first; it stays where that succeeds. */
+  async #withProducer<T>(first: () => Promise<T>): Promise<T> {
+    this.#producer = await this.#openProducer();
+    try {
+      return await first();
+    } catch (error) {
+      await this.#closeProducer();
+      throw error;
     }
-    this.#committed = found;
-    this.#attempted = undefined;
-    return tookPlace;
   }
 
   async #openProducer(): Promise<Opened> {
-    const start = { isProven: false, wasDisconnected: false };
-    const kafka = this.#driver(() => (start.wasDisconnected = true));
+    const connection = { wasDisconnected: false };
+    const kafka = this.#driver(() => (connection.wasDisconnected = true));
     const producer = await TransactionalProducer.open(kafka, this.#name, this.#scope.group, TRANSACTION_TIMEOUT_MS);
     try {
       await this.#abortWhatIsLeft(producer);
@@ -145,17 +233,15 @@ export class KafkaTransactor implements Transactor {
       await producer.close();
       throw error;
     }
-    this.#producer = Object.assign(start, { producer });
-    return this.#producer;
+    return Object.assign(connection, { producer });
   }
 
   async #abortWhatIsLeft(producer: TransactionalProducer): Promise<void> {
     const topicMessages: TopicMessages[] = [];
-    for (const each of this.#written) {
-      const [partition, topic] = splitOnce(each);
+    for (const topic of this.#outputs) {
       // A topic that does not exist holds nothing.
       if (!(await this.#inquiry.exists(topic))) continue;
-      topicMessages.push({ topic, messages: [{ partition: Number(partition), key: ABORTED_KEY, value: Buffer.alloc(0) }] });
+      topicMessages.push({ topic, messages: [{ partition: this.#scope.partition, key: ABORTED_KEY, value: Buffer.alloc(0) }] });
     }
     if (topicMessages.length === 0) return;
     await producer.send([topicMessages], []);
@@ -168,46 +254,63 @@ export class KafkaTransactor implements Transactor {
     await opened?.producer.close();
   }
 
-  async #transact(opened: Opened, outputs: readonly NewRecord[], offsets: Offsets, note: string): Promise<void> {
-    const topics = Object.entries(offsets).map(([topic, offset]) => ({
+  async #transact(outputs: readonly NewRecord[], offsets: Offsets): Promise<void> {
+    const opened = this.#producer!;
+    const { known, standing } = (this.#attempted = this.#attempt(outputs, offsets));
+    const topics = Object.entries(known).map(([topic, { offset, note }]) => ({
       topic,
       partitions: [{ partition: this.#scope.partition, offset: `${offset}`, metadata: note }],
     }));
-    await opened.producer.send(requests(outputs), topics.length > 0 ? topics : undefined);
-    if (!opened.isProven && opened.wasDisconnected) throw new UnprovenStartError();
+    await opened.producer.send(requests(outputs.filter((record) => !this.#isThere(record))), topics.length > 0 ? topics : undefined);
+    // What was committed over a connection that is gone may have been lost, and would come to light with this commit.
+    if (opened.wasDisconnected) throw new DisconnectedError();
     await opened.producer.end(true);
-    opened.isProven = true;
+    this.#attempted = undefined;
+    this.#before = this.#known;
+    this.#known = known;
+    this.#standing = standing;
+    this.#isProven = false;
+    for (const [key, sequence] of lastSequences(outputs, this.#task)) if (sequence > (this.#ahead.get(key) ?? Infinity)) this.#ahead.delete(key);
+    this.#lookFrom(this.#from ?? {});
   }
 
-  #readCommitted(): Promise<Record<string, CommittedOffset>> {
-    return this.#inquiry.committed(this.#scope.group, this.#scope.partition, this.#scope.inputs);
+  #attempt(outputs: readonly NewRecord[], offsets: Offsets): { readonly known: Committed; readonly standing: Offsets } {
+    const standing = { ...this.#standing, ...offsets };
+    const number = ++this.#commits;
+    const from = this.#from ?? Object.fromEntries(this.#producer!.producer.ends);
+    const receipt = encodeReceipt({ by: this.#id, number, before: this.#standing, from, wrote: lastSequences(outputs, this.#task) });
+    const known = Object.fromEntries(Object.entries(standing).map(([topic, offset], i) => [topic, { offset, note: i === 0 ? receipt : `${this.#id}/${number}` }]));
+    return { known, standing };
+  }
+
+  /** Whether the output has a record already, from a commit whose offsets were lost. */
+  #isThere(record: NewRecord): boolean {
+    if (this.#ahead.size === 0) return false;
+    const key = keyOf(record, this.#task);
+    return key !== undefined && record.headers.sequence <= (this.#ahead.get(key) ?? -1);
   }
 }
 
-/** A producer and what is known of its start. */
+type Committed = Readonly<Record<string, CommittedOffset>>;
+
+/** A producer, and whether one of its connections has ended since it began. */
 interface Opened {
   readonly producer: TransactionalProducer;
-  /** It has committed, so the abort that it began with is complete. */
-  isProven: boolean;
-  /** One of its connections has ended since it began. */
   wasDisconnected: boolean;
 }
 
 type Driver = (disconnected: () => void) => Kafka;
 
-/** A connection was lost before the first commit: whether the broker has aborted what was left before is unknown. */
-class UnprovenStartError extends Error {
-  override readonly name = 'UnprovenStartError';
+/** A connection was lost: what has become of the last commit is unknown. */
+class DisconnectedError extends Error {
+  override readonly name = 'DisconnectedError';
 }
 
-const canBeTriedAgain = (error: unknown): boolean => mayPass(error) || isLostTransaction(error) || error instanceof UnprovenStartError;
+const canBeTriedAgain = (error: unknown): boolean => mayPass(error) || isLostTransaction(error) || error instanceof DisconnectedError;
 
-function splitOnce(partitionAndTopic: string): [string, string] {
-  const at = partitionAndTopic.indexOf('/');
-  return [partitionAndTopic.slice(0, at), partitionAndTopic.slice(at + 1)];
-}
+const offsetsOf = (committed: Committed): Offsets => Object.fromEntries(Object.entries(committed).map(([topic, { offset }]) => [topic, offset]));
 
-function isSame(one: Readonly<Record<string, CommittedOffset>>, other: Readonly<Record<string, CommittedOffset>>): boolean {
+function isSame(one: Committed, other: Committed): boolean {
   const topics = new Set([...Object.keys(one), ...Object.keys(other)]);
   return [...topics].every((topic) => one[topic]?.offset === other[topic]?.offset && one[topic]?.note === other[topic]?.note);
 }

@@ -246,6 +246,7 @@ export function describeRuntime(name: string, open: () => Promise<OpenedRuntime>
       let failures = 0;
       const shaky = withTransactor(log, (transactor) => ({
         committed: () => transactor.committed(),
+        complete: () => transactor.complete(),
         close: () => transactor.close(),
         commit: async (...of) => {
           failures++;
