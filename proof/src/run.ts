@@ -46,6 +46,7 @@ export interface Reference extends Played {
 
 const references = new Map<string, Promise<Reference>>();
 let folderOfReferences: string | undefined;
+let hasFailed = false;
 
 /**
  * Plays as much input as lasts for `seconds` at half of full speed, undisturbed at full speed; cases of the same length and seed share it.
@@ -57,11 +58,13 @@ export function reference(stage: Stage, seconds: number): Promise<Reference> {
   return found;
 }
 
-/** Kept for all cases, and gone when this process ends. */
+/** Kept for all cases, and gone when this process ends, unless an undisturbed run failed. */
 function referenceFolder(): string {
   if (folderOfReferences === undefined) {
     const folder = (folderOfReferences = mkdtempSync(join(tmpdir(), 'millwright-proof-')));
-    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+    process.once('exit', () => {
+      if (!hasFailed) rmSync(folder, { recursive: true, force: true });
+    });
   }
   return folderOfReferences;
 }
@@ -84,6 +87,10 @@ async function playUndisturbed(folder: string, { seed, progress }: Stage, second
     const played = await finish(line, input, steps);
     progress(`${steps * STEP_S} s of event time at ${(capacity * STEP_S).toFixed(0)} times the speed of the clock; output: ${summary(played.recording)}`);
     return { ...played, input, steps, capacity };
+  } catch (error) {
+    hasFailed = true;
+    progress(`the files of the undisturbed run are kept in ${folder}`);
+    throw error;
   } finally {
     await line.close();
     rmSync(join(folder, 'kafka'), { recursive: true, force: true });

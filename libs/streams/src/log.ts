@@ -25,7 +25,8 @@ export interface GroupHandler {
   /**
    * Takes what there is to read, at most one batch a topic, so that one commit can serve all of it. Resolves when that is done with;
    * until then nothing further of this partition number is delivered (back-pressure).
-   * When it rejects, the log gives the partition a fresh start: revoked, then assigned, then from the offsets that says.
+   * When it rejects, the log gives the partition a fresh start: revoked, then, once the group says that it still is this member's,
+   * assigned, then from the offsets that says.
    */
   batches(batches: readonly LogBatch[]): Promise<void>;
   /** The partition has been taken away (or is given back at close). Nothing may be written for it any more. */
@@ -41,7 +42,7 @@ export interface Membership {
   close(): Promise<void>;
 }
 
-/** Raised by a Transactor when a newer owner of the partition exists: stop working on it, silently. */
+/** Raised by a Transactor when a newer owner of the partition exists: stop working on it, until the group says anew who it belongs to. */
 export class FencedError extends Error {
   override readonly name = 'FencedError';
 }

@@ -17,11 +17,6 @@ const MAX_RETRY_MS = 5_000;
 const OFFSETS_WAIT_MS = 500;
 /** Links of a micro-batch's span, at most. */
 const MAX_LINKS = 128;
-/**
- * A member that was fenced but still gets the partition after this long (well beyond a group session) is its owner after
- * all, fenced by one that has since gone: it starts afresh.
- */
-const FENCED_MS = 30_000;
 
 const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
@@ -65,7 +60,6 @@ class Runner implements GroupHandler, ProcessorRun {
   readonly #lags = new Map<number, Map<string, number>>();
   /** Why a partition makes no progress. */
   readonly #stalls = new Map<number, string>();
-  readonly #fencedAtMs = new Map<number, number>();
   readonly #closing = new AbortController();
   readonly #startedMs = Date.now();
   #membership: Membership | undefined;
@@ -126,20 +120,13 @@ class Runner implements GroupHandler, ProcessorRun {
   async batches(batches: readonly LogBatch[]): Promise<void> {
     const { partition } = batches[0]!;
     const held = this.#held.get(partition);
-    if (held === undefined) {
-      const sinceMs = performance.now() - (this.#fencedAtMs.get(partition) ?? -Infinity);
-      if (sinceMs > FENCED_MS) throw new FencedError(`${this.#processor.name}/${partition} was fenced but is still assigned: it starts afresh`);
-      return;
-    }
+    if (held === undefined) throw new FencedError(`${this.#processor.name}/${partition} had another owner`);
     try {
       await this.#process(held, partition, batches);
     } catch (error) {
       await this.#drop(partition, held);
-      if (error instanceof FencedError) {
-        this.#fenced(partition, error.message);
-        return;
-      }
-      if (!this.#closing.signal.aborted) {
+      if (error instanceof FencedError) this.#fenced(partition, error.message);
+      else if (!this.#closing.signal.aborted) {
         this.#options.logger.error({ task: held.task.name, topics: batches.map(({ topic }) => topic), err: error }, `${held.task.name} failed and starts afresh from its checkpoint: ${sentence(error)}`);
       }
       throw error;
@@ -160,7 +147,6 @@ class Runner implements GroupHandler, ProcessorRun {
         await this.#drop(partition, held);
       }
     }
-    this.#fencedAtMs.delete(partition);
     this.#stalls.delete(partition);
     this.#lags.delete(partition);
     if (!this.#closing.signal.aborted) this.#ledgers.delete(partition);
@@ -202,7 +188,6 @@ class Runner implements GroupHandler, ProcessorRun {
       savedAtMs: performance.now(),
       saving: undefined,
     });
-    this.#fencedAtMs.delete(partition);
     this.#ledgers.set(partition, task.ledger());
     logger.info({ task: task.name, offsets: task.offsets, committed: Object.fromEntries(committed) }, `${task.name} assigned`);
     return task.offsets;
@@ -374,7 +359,6 @@ class Runner implements GroupHandler, ProcessorRun {
   }
 
   #fenced(partition: number, reason: string): void {
-    this.#fencedAtMs.set(partition, performance.now());
     this.#options.logger.info({ processor: this.#processor.name, partition }, `${this.#processor.name}/${partition} has another owner now: ${reason}`);
   }
 

@@ -5,7 +5,7 @@ import { copartitioned } from './assigner.js';
 import { PATIENT } from './driver.js';
 import { mayPass } from './errors.js';
 import type { Inquiry } from './inquiry.js';
-import { PartitionLane, type LaneFeed } from './partition-lane.js';
+import { PartitionLane, type FetchedBatch, type LaneFeed } from './partition-lane.js';
 
 const CONSUMER = {
   // How soon a member that died is noticed, the least that a broker allows by default, and how soon the others learn of it.
@@ -116,6 +116,8 @@ export class GroupMember implements Membership {
     consumer.on(consumer.events.CRASH, ({ payload }) => crashed.resolve(payload.error));
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       joined();
+      // Not before: until it has joined for the first time, a consumer refuses to be told where to read.
+      this.#consumer = consumer;
       this.#memberId = payload.memberId;
       this.#assign(payload.memberAssignment);
     });
@@ -132,12 +134,11 @@ export class GroupMember implements Membership {
       if (this.#memberId !== undefined) await inquiry.leave(group, this.#memberId);
       this.#memberId = undefined;
       await consumer.subscribe({ topics: [...topics], fromBeginning: true });
-      this.#consumer = consumer;
       await consumer.run({
         autoCommit: false,
         eachBatch: ({ batch, isStale }) => {
           this.#lastPollMs = Date.now();
-          if (!isStale()) this.#lanes.get(batch.partition)?.accept(batch);
+          if (!isStale()) this.#lanes.get(batch.partition)?.accept(batch as FetchedBatch);
           return Promise.resolve();
         },
       });

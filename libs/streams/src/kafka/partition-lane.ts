@@ -1,5 +1,5 @@
 import type { Batch, KafkaMessage } from 'kafkajs';
-import type { GroupHandler, LogBatch, Offsets } from '../log.js';
+import { FencedError, type GroupHandler, type LogBatch, type Offsets } from '../log.js';
 import type { RuntimeLogger } from '../runtime.js';
 import { RecordReader } from './record-codec.js';
 
@@ -16,6 +16,9 @@ export interface LaneFeed {
   progressed(): void;
   readonly logger: RuntimeLogger;
 }
+
+/** kafkajs leaves out of its types from which offset on the batch was asked for. */
+export type FetchedBatch = Batch & { readonly fetchedOffset: string };
 
 /** Messages that have been fetched and wait for the handler; none where the log had only markers or aborted records. */
 interface Fetched {
@@ -90,12 +93,12 @@ export class PartitionLane {
   }
 
   /** Takes a fetched batch with records. */
-  accept(batch: Batch): void {
+  accept(batch: FetchedBatch): void {
     const { topic } = batch;
     const position = this.#position.get(topic);
     if (!this.#isFlowing || position === undefined) return;
-    if (Number(batch.firstOffset()) < position) {
-      // Fetched before the lane moved on: read again from where it stands.
+    if (Number(batch.fetchedOffset) !== position) {
+      // Asked for before the lane moved: read again from where it stands.
       this.#feed.seek(topic, this.partition, position);
       return;
     }
@@ -145,7 +148,8 @@ export class PartitionLane {
           this.#feed.progressed();
         }
       } catch (error) {
-        this.#feed.logger.warn({ partition: this.partition, err: error }, 'Partition is given a fresh start, since its handler failed');
+        // One that was fenced by a member that the partition had been taken from, late, is its owner all the same.
+        if (!(error instanceof FencedError)) this.#feed.logger.warn({ partition: this.partition, err: error }, 'Partition is given a fresh start, since its handler failed');
         failures++;
       }
       this.#stem();
