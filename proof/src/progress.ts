@@ -16,8 +16,8 @@ const PATIENCE_MS = 300_000;
 const POLL_MS = 50;
 
 /**
- * Resolves when every processor has reached event time `timeUs` in every partition of its inputs: all before it is done with. What the
- * processors put out does not say so, since an input that has not been heard of yet holds nothing back.
+ * Resolves when every processor has reached event time `timeUs` in every partition of its inputs: all before it is done with. Asked of the
+ * processors themselves, who also say which of them gets no further.
  * @throws when that does not get on for long.
  */
 export async function untilReached(statuses: () => Promise<readonly ProcessorStatus[]>, partitions: number, timeUs: number): Promise<void> {

@@ -9,22 +9,24 @@ export interface Topic {
   readonly compacted: boolean;
   /** Whether `<name>.dlq` and `<name>.late` exist: true for what processors consume. */
   readonly consumed: boolean;
+  /** Whether watermarks stand among its records: not where people write, who keep no pace. */
+  readonly timed: boolean;
 }
 
 /** The one table of topics. All have the same number of partitions, so that partition p of one feeds partition p of the next. */
 export const TOPICS = {
-  telemetry: { name: 'telemetry.v1', schema: 'millwright.telemetry.v1.TelemetryBlock', key: 'asset', retentionDays: 7, compacted: false, consumed: true },
-  production: { name: 'production.v1', schema: 'millwright.production.v1.ProductionRecord', key: 'asset', retentionDays: 90, compacted: false, consumed: true },
-  features: { name: 'features.v1', schema: 'millwright.features.v1.FeatureVector', key: 'asset', retentionDays: 30, compacted: false, consumed: true },
-  inferences: { name: 'inferences.v1', schema: 'millwright.inference.v1.InferenceResult', key: 'asset', retentionDays: 90, compacted: false, consumed: true },
-  quality: { name: 'quality.v1', schema: 'millwright.quality.v1.Finding', key: 'asset', retentionDays: 90, compacted: false, consumed: true },
-  alarmCommands: { name: 'alarm-commands.v1', schema: 'millwright.alarm.v1.AlarmCommand', key: 'asset', retentionDays: 365, compacted: false, consumed: true },
-  alarms: { name: 'alarms.v1', schema: 'millwright.alarm.v1.AlarmEvent', key: 'alarm', retentionDays: 365, compacted: false, consumed: false },
-  alarmStates: { name: 'alarm-states.v1', schema: 'millwright.alarm.v1.Alarm', key: 'alarm', retentionDays: 365, compacted: true, consumed: false },
-  models: { name: 'models.v1', schema: 'millwright.model.v1.ModelVersion', key: 'model', retentionDays: 365, compacted: true, consumed: false },
+  telemetry: { name: 'telemetry.v1', schema: 'millwright.telemetry.v1.TelemetryBlock', key: 'asset', retentionDays: 7, compacted: false, consumed: true, timed: true },
+  production: { name: 'production.v1', schema: 'millwright.production.v1.ProductionRecord', key: 'asset', retentionDays: 90, compacted: false, consumed: true, timed: true },
+  features: { name: 'features.v1', schema: 'millwright.features.v1.FeatureVector', key: 'asset', retentionDays: 30, compacted: false, consumed: true, timed: true },
+  inferences: { name: 'inferences.v1', schema: 'millwright.inference.v1.InferenceResult', key: 'asset', retentionDays: 90, compacted: false, consumed: true, timed: true },
+  quality: { name: 'quality.v1', schema: 'millwright.quality.v1.Finding', key: 'asset', retentionDays: 90, compacted: false, consumed: true, timed: true },
+  alarmCommands: { name: 'alarm-commands.v1', schema: 'millwright.alarm.v1.AlarmCommand', key: 'asset', retentionDays: 365, compacted: false, consumed: true, timed: false },
+  alarms: { name: 'alarms.v1', schema: 'millwright.alarm.v1.AlarmEvent', key: 'alarm', retentionDays: 365, compacted: false, consumed: false, timed: true },
+  alarmStates: { name: 'alarm-states.v1', schema: 'millwright.alarm.v1.Alarm', key: 'alarm', retentionDays: 365, compacted: true, consumed: false, timed: true },
+  models: { name: 'models.v1', schema: 'millwright.model.v1.ModelVersion', key: 'model', retentionDays: 365, compacted: true, consumed: false, timed: false },
 } as const satisfies Record<string, Topic>;
 
-/** Schema of the watermark records that stand among the data of every topic. */
+/** Schema of the watermark records that stand among the data of timed topics. */
 export const WATERMARK_SCHEMA = 'millwright.stream.v1.Watermark';
 /** Schema of the records of `<topic>.dlq`. */
 export const DEAD_LETTER_SCHEMA = 'millwright.stream.v1.DeadLetter';

@@ -1,4 +1,4 @@
-import { TOPICS } from '@millwright/contracts';
+import { TOPICS, type Topic } from '@millwright/contracts';
 import { Admission } from './admission.js';
 import type { LogRecord } from './record.js';
 import type { LedgerEntry } from './runtime.js';
@@ -11,6 +11,8 @@ const WRITER_LAG_US = 10_000_000;
 const MAX_STREAMS = 100_000;
 /** Topics whose sources count each asset's records for itself (see RecordHeaders.sequence). */
 const COUNTED_BY_KEY: ReadonlySet<string> = new Set([TOPICS.telemetry.name, TOPICS.production.name]);
+/** Topics that never get watermarks. */
+const UNTIMED: ReadonlySet<string> = new Set(Object.values<Topic>(TOPICS).filter(({ timed }) => !timed).map(({ name }) => name));
 
 /** -Infinity, which JSON lacks, is null. */
 export interface InputSnapshot {
@@ -47,6 +49,7 @@ export class Input {
   /** Last sequence written, by output topic. */
   readonly written = new Map<string, number>();
   readonly #byKey: boolean;
+  readonly #isUntimed: boolean;
   readonly #streams = new Map<string, SequenceTracker>();
   /** Latest watermark by its writer. */
   readonly #writers = new Map<string, number>();
@@ -55,6 +58,7 @@ export class Input {
     this.topic = topic;
     this.admission = new Admission(topic);
     this.#byKey = COUNTED_BY_KEY.has(topic);
+    this.#isUntimed = UNTIMED.has(topic);
   }
 
   /** Whether the record is new, by source and sequence; one without a sequence (0) always is. */
@@ -89,6 +93,14 @@ export class Input {
     if (least <= this.watermarkUs) return false;
     this.watermarkUs = least;
     return true;
+  }
+
+  /**
+   * Event time up to which nothing more is derived from this input, microseconds: its watermark, and before the first nothing is promised.
+   * An input that is to get none promises everything, or it would hold the others up for ever.
+   */
+  get doneUs(): number {
+    return this.watermarkUs === -Infinity && this.#isUntimed ? Infinity : this.watermarkUs;
   }
 
   /** The next sequence of an output topic. */

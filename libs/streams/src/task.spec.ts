@@ -184,6 +184,21 @@ describe('Task', () => {
     expect(await mark(7, 'two', 119)).toEqual([119]);
   });
 
+  it('says that a time is over when it is on all inputs that have time, heard of or not', async () => {
+    const marks = async (inputs: readonly string[], ...steps: readonly (readonly [topic: string, seconds: number])[]): Promise<number[][]> => {
+      const task = new Task(summing(inputs), 5);
+      const outputs: (readonly NewRecord[])[] = [];
+      for (const [offset, [topic, seconds]] of steps.entries()) {
+        outputs.push(await apply(task, [toRecord(topic, offset, { key: '', what: `watermark ${seconds * 1_000}`, source: 'e', sequence: 0 })], topic));
+      }
+      return outputs.map((each) => each.filter(({ topic }) => topic === 'out.v1').map(({ value }) => Watermark.decode(value).timeUs / 1e6));
+    };
+    // One input is read to its end before anything has come on the other, as when its writer is slow to start.
+    expect(await marks(topics, ['b.v1', 10], ['b.v1', 90], ['a.v1', 20], ['a.v1', 95], ['a.v1', 99])).toEqual([[], [], [20], [90], []]);
+    const { inferences, quality, alarmCommands } = TOPICS;
+    expect(await marks([inferences.name, quality.name, alarmCommands.name], [quality.name, 10], [inferences.name, 20])).toEqual([[], [10]]);
+  });
+
   it('fires timers by due time, then key, once, and keeps one a key', () => {
     const run = new PureRun(summing(['a.v1']));
     const send = (key: string, what: string): unknown => run.push([{ key, value: Buffer.from(what), timeMs: 0 }]);

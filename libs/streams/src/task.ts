@@ -267,8 +267,8 @@ export class Task {
     input.watermarks++;
     if (!input.advance(record.headers.source, timeUs)) return;
     this.#fireTimers(input, slots, promised);
-    let leastUs = Infinity;
-    for (const { watermarkUs } of this.#inputs.values()) if (watermarkUs !== -Infinity) leastUs = Math.min(leastUs, watermarkUs);
+    // Of all inputs, also those that no watermark has come from yet: what they have still to give may be older than what the others have reached.
+    const leastUs = Math.min(...[...this.#inputs.values()].map(({ doneUs }) => doneUs));
     if (leastUs > this.#forwardedUs) {
       this.#forwardedUs = leastUs;
       slots.push({ kind: 'watermark', timeUs: leastUs });
