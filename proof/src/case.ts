@@ -10,9 +10,12 @@ export interface Verdict {
   readonly identical: boolean;
   /** Seconds from the worst disturbance to the first output after it; left out where nothing was to recover. */
   readonly recovery_s?: number;
-  /** What did not hold, a sentence each, for people. A case without any has passed. */
+  /** What did not hold, a sentence each, for people. */
   readonly failures: readonly string[];
 }
+
+/** Whether the claim stands. */
+export const holds = ({ lost, duplicated, identical, failures }: Verdict): boolean => lost === 0 && duplicated === 0 && identical && failures.length === 0;
 
 /** What a case may use. */
 export interface Stage {

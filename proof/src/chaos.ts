@@ -81,36 +81,39 @@ export function killing(targets: readonly Target[]): Disturbance {
     for (;;) {
       if (!(await goesOn(PAUSE_MS[0] + random() * (PAUSE_MS[1] - PAUSE_MS[0]), end))) return killed;
       // One by one to begin with, so that each is killed at least once.
-      const target = killed < targets.length ? targets[killed]! : targets[Math.floor(random() * targets.length)]!;
+      const target = targets[killed] ?? targets[Math.floor(random() * targets.length)]!;
       const turn = turns.get(target) ?? 0;
       turns.set(target, turn + 1);
-      await kill(line, recovery, target, turn);
-      killed++;
+      if (await kill(line, recovery, target, turn)) killed++;
     }
   };
 }
 
-async function kill(line: Line, recovery: Recovery, target: Target, turn: number): Promise<void> {
+/** Resolves to whether there was something to kill: all processes of a service may be on their way up. */
+async function kill(line: Line, recovery: Recovery, target: Target, turn: number): Promise<boolean> {
   switch (target) {
     case 'Kafka': {
       await line.kafka.kill('SIGKILL');
       recovery.serverKilled(target, Date.now());
-      return line.kafka.restart();
+      await line.kafka.restart();
+      return true;
     }
     case 'Redis': {
       await line.redis.kill('SIGKILL');
       recovery.serverKilled(target, Date.now());
-      return line.redis.restart();
+      await line.redis.restart();
+      return true;
     }
     default: {
       const members = line.members.filter(({ service }) => service === target);
       const ready = members.filter(({ isReady }) => isReady);
       const member = ready[turn % Math.max(1, ready.length)];
-      if (member === undefined) return;
+      if (member === undefined) return false;
       const partitions = await assignment(member);
       const atMs = Date.now();
       await line.kill(member);
       recovery.serviceKilled(target, partitions, atMs);
+      return true;
     }
   }
 }

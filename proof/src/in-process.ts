@@ -201,7 +201,8 @@ export async function undisturbed(options: LineOptions, steps: Iterable<SourceSt
 export function judge(expected: Recording, actual: Recording, { failures, ...found }: Pick<Verdict, 'killed' | 'recovery_s' | 'failures'>): Verdict {
   // Writers' numbers go across keys, whose order among each other is no part of the log; that none is missing is seen by themselves.
   const { lost, duplicated, identical, differences } = compare(expected, actual);
-  return { ...found, lost, duplicated, identical, failures: [...failures, ...differences, ...actual.misnumbered.slice(0, 3)] };
+  const silent = RESULTS.filter((topic) => expected.count(topic) === 0).map((topic) => `nothing came out on ${topic}, so that nothing is shown of it`);
+  return { ...found, lost, duplicated, identical, failures: [...failures, ...silent, ...differences, ...actual.misnumbered.slice(0, 3)] };
 }
 
 async function startOn(surroundings: Surroundings, settings: IngestionSettings): Promise<Running> {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Case, Verdict } from './case.js';
+import { holds, type Case, type Verdict } from './case.js';
 import { CASES, SOAK } from './cases/index.js';
 import { row, table } from './table.js';
 
@@ -43,7 +43,7 @@ async function main(): Promise<number> {
   for (const each of chosen) {
     process.stderr.write(`${each.name}: ${each.claim}\n`);
     const verdict = await run(each, seconds, Number(values.seed));
-    passed &&= verdict.failures.length === 0;
+    passed &&= holds(verdict);
     const { killed, lost, duplicated, identical, recovery_s, failures } = verdict;
     rows.push(row(each.name, verdict));
     if (values.json) process.stdout.write(`${JSON.stringify({ name: each.name, killed, lost, duplicated, identical, recovery_s, failures })}\n`);
@@ -63,7 +63,7 @@ async function run(each: Case, seconds: number, seed: number): Promise<Verdict> 
   } catch (error) {
     verdict = { killed: 0, lost: 0, duplicated: 0, identical: false, failures: [`the case could not be completed: ${(error as Error).message}`] };
   }
-  if (verdict.failures.length === 0) rmSync(folder, { recursive: true, force: true });
+  if (holds(verdict)) rmSync(folder, { recursive: true, force: true });
   else progress(`its files are kept in ${folder}`);
   return verdict;
 }

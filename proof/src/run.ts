@@ -158,9 +158,10 @@ function balanceOf(sums: Ledgers, expected: (topic: string) => number): { readon
   let lost = 0;
   for (const [processor, topics] of sums) {
     for (const [topic, { taken, processed, late, deadLettered, repeated, missing }] of topics) {
-      const short = Math.max(expected(topic) - processed - late - deadLettered, taken - processed - late - deadLettered - repeated);
-      lost += Math.max(0, short);
-      if (short !== 0 || missing > 0) {
+      const unread = expected(topic) - processed - late - deadLettered;
+      const unaccounted = taken - processed - late - deadLettered - repeated;
+      lost += Math.max(0, unread, unaccounted);
+      if (unread !== 0 || unaccounted !== 0 || missing > 0) {
         failures.push(`${processor} processed ${processed} of ${expected(topic)} records of ${topic} (${late} late, ${deadLettered} bad, ${repeated} repeated, ${missing} missing by their numbers)`);
       } else if (late + deadLettered > 0) failures.push(`${processor} found ${late} records of ${topic} late and ${deadLettered} bad, where none is`);
     }

@@ -1,10 +1,11 @@
-import type { Verdict } from './case.js';
+import { holds, type Verdict } from './case.js';
 
 const HEAD = ['case', 'killed', 'lost', 'duplicated', 'identical', 'recovery s', 'verdict'] as const;
 
 /** What the table says of a case. */
-export function row(name: string, { killed, lost, duplicated, identical, recovery_s, failures }: Verdict): readonly string[] {
-  return [name, `${killed}`, `${lost}`, `${duplicated}`, identical ? 'yes' : 'no', recovery_s?.toFixed(1) ?? '', failures.length === 0 ? 'holds' : 'FAILS'];
+export function row(name: string, verdict: Verdict): readonly string[] {
+  const { killed, lost, duplicated, identical, recovery_s } = verdict;
+  return [name, `${killed}`, `${lost}`, `${duplicated}`, identical ? 'yes' : 'no', recovery_s?.toFixed(1) ?? '', holds(verdict) ? 'holds' : 'FAILS'];
 }
 
 /** A Markdown table. */

@@ -1,4 +1,4 @@
-import { SpanKind, SpanStatusCode, type Attributes, type SpanContext } from '@opentelemetry/api';
+import { SpanKind, SpanStatusCode, TraceFlags, type Attributes, type SpanContext } from '@opentelemetry/api';
 import { WATERMARK_KEY, type NewRecord, type RuntimeTelemetry, type SpanSubject } from '@millwright/streams';
 import { ATTRIBUTES, METRICS } from './generated/telemetry.js';
 import type { Telemetry } from './telemetry.js';
@@ -44,9 +44,11 @@ export function runtimeTelemetry(telemetry: Telemetry): RuntimeTelemetry {
     },
     async span(subject, traceparents, run) {
       if (!tracing) return run(undefined);
-      const [parent, ...others] = spanContexts(traceparents);
+      const contexts = spanContexts(traceparents);
+      const parent = contexts.find(({ traceFlags }) => (traceFlags & TraceFlags.SAMPLED) !== 0) ?? contexts[0];
+      const others = contexts.filter((context) => context !== parent);
       const options = { kind: subject.operation === 'send' ? SpanKind.PRODUCER : SpanKind.CONSUMER, attributes: spanAttributes(subject), links: others.slice(0, MAX_LINKS).map((context) => ({ context })) };
-      // Records of many traces come together here: the first goes on as the parent, so that a trace leads from sample to alarm.
+      // Records of many traces come together here: the first that is sampled goes on as the parent, so that a trace leads from sample to alarm.
       const span = tracer.startSpan(`${subject.operation} ${subject.topic}`, options, within(parent));
       try {
         return await run(formatTraceparent(span.spanContext()));

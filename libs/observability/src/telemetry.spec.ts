@@ -45,7 +45,7 @@ describe('traces', () => {
     const sink = await collector();
     const telemetry = await startTelemetry({ ...OPTIONS, otlpEndpoint: sink.endpoint });
     const { span } = runtimeTelemetry(telemetry);
-    const own = await span(BATCH, ['nonsense', traceparent(1), traceparent(2), traceparent(2)], (given) => Promise.resolve(given));
+    const own = await span(BATCH, ['nonsense', traceparent(9, '00'), traceparent(1), traceparent(2), traceparent(2)], (given) => Promise.resolve(given));
     await span({ ...BATCH, topic: 'quality.v1' }, Array.from({ length: 300 }, (_, i) => traceparent(0x1000 + i)), () => Promise.resolve());
     await telemetry.shutdown();
     sink.close();

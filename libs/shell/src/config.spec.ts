@@ -62,7 +62,8 @@ describe('readEnvironment', () => {
       'KAFKA_TLS_KEY_FILE is not set: KAFKA_TLS_CERT_FILE is given, and neither works without the other.',
       'REDIS_TLS_CERT_FILE is not set: REDIS_TLS_KEY_FILE is given, and neither works without the other.',
     ]);
-    expect(problems({ ...GOOD, KAFKA_TLS_CA_FILE: '/nowhere/ca.crt' })).toEqual(['KAFKA_TLS_CA_FILE is "/nowhere/ca.crt": give the path of a PEM file that can be read.']);
+    expect(problems({ ...GOOD, KAFKA_SECURITY_PROTOCOL: 'SSL', KAFKA_TLS_CA_FILE: '/nowhere/ca.crt' })).toEqual(['KAFKA_TLS_CA_FILE is "/nowhere/ca.crt": give the path of a PEM file that can be read.']);
+    expect(problems({ ...GOOD, KAFKA_TLS_CA_FILE: file })).toEqual([expect.stringMatching(/^KAFKA_SECURITY_PROTOCOL is .*PLAINTEXT.* uses no KAFKA_TLS_\* file/)]);
   });
 
   it('keeps passwords out of messages', () => {

@@ -133,6 +133,9 @@ export const kafkaEnvironment = z
     if (asks && env.KAFKA_SASL_USERNAME === undefined) add('KAFKA_SASL_USERNAME', `KAFKA_SECURITY_PROTOCOL is ${env.KAFKA_SECURITY_PROTOCOL}, which needs a user`);
     if (asks && env.KAFKA_SASL_PASSWORD === undefined) add('KAFKA_SASL_PASSWORD', `KAFKA_SECURITY_PROTOCOL is ${env.KAFKA_SECURITY_PROTOCOL}, which needs a password`);
     together(['KAFKA_TLS_CERT_FILE', 'KAFKA_TLS_KEY_FILE'], env.KAFKA_TLS_CERT_FILE, env.KAFKA_TLS_KEY_FILE, add);
+    if (env.KAFKA_TLS_CA_FILE !== undefined && !env.KAFKA_SECURITY_PROTOCOL.endsWith('SSL')) {
+      add('KAFKA_SECURITY_PROTOCOL', `it is ${env.KAFKA_SECURITY_PROTOCOL}, which uses no KAFKA_TLS_* file: set SSL or SASL_SSL, or leave the files out`);
+    }
   })
   .transform((env): KafkaConfig => {
     const sasl = { mechanism: env.KAFKA_SASL_MECHANISM, username: env.KAFKA_SASL_USERNAME ?? '', password: env.KAFKA_SASL_PASSWORD ?? '' };

@@ -115,6 +115,8 @@ export interface EventLog {
    */
   transactor(group: string, partition: number, topics: readonly string[], outputs?: readonly string[]): Promise<Transactor>;
   tail(options: TailOptions): Promise<Tail>;
+  /** Offset of the first record that is still kept, or of the next where none is, by partition. */
+  firstOffsets(topic: string): Promise<readonly number[]>;
   /** Next offset to be written, by partition. */
   endOffsets(topic: string): Promise<readonly number[]>;
   /** Whether the log answers now. */

@@ -176,6 +176,9 @@ class Runner implements GroupHandler, ProcessorRun {
     } else if (committed.size > 0) {
       logger.warn({ task: task.name }, `there is no checkpoint of ${task.name}: its state is rebuilt from the log`);
     }
+    await this.#insist(partition, 'find out where its inputs begin', async () => {
+      for (const topic of this.#processor.inputs) task.begins(topic, (await this.#options.log.firstOffsets(topic))[partition] ?? 0);
+    });
     this.#held.set(partition, {
       task,
       transactor,
@@ -243,7 +246,7 @@ class Runner implements GroupHandler, ProcessorRun {
       const { task } = held;
       const { topic, records, nextOffset } = batch;
       const startedMs = performance.now();
-      if (held.resume.delete(topic) && task.isTrimmed(topic)) {
+      if (held.resume.delete(topic) && task.mayDiffer(topic)) {
         await this.#insist(partition, 'read what it has written', () => this.#resumeSequences(task, topic));
       }
       const outputs = await task.apply(batch, { live: true, traceparent });

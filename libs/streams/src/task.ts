@@ -156,11 +156,17 @@ export class Task {
     return `${this.name}/${input}`;
   }
 
+  /** Tells at which offset an input begins: records before it that this state has not seen are gone by retention, not lost. */
+  begins(topic: string, first: number): void {
+    const input = this.#inputs.get(topic);
+    if (input !== undefined && input.offset < first) input.trimmed = true;
+  }
+
   /**
    * Whether this state may stand on something else than what it has written so far did: retention had dropped records of an input, or the
    * state was rebuilt from the log, perhaps by another plant file or release than wrote the outputs.
    */
-  isTrimmed(input: string): boolean {
+  mayDiffer(input: string): boolean {
     return !this.#restored || (this.#inputs.get(input)?.trimmed ?? false);
   }
 
@@ -179,7 +185,6 @@ export class Task {
     this.#current = input;
     const slots: Slot[] = [];
     const promised: Promise<void>[] = [];
-    if (input.offset === 0 && (batch.records[0]?.offset ?? 0) > 0) input.trimmed = true;
     for (const record of batch.records) {
       if (record.headers.schema === WATERMARK_SCHEMA) this.#onWatermark(record, input, slots, promised);
       else this.#onRecord(record, input, slots, promised);

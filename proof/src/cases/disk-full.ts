@@ -2,14 +2,15 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { loadPlant } from '@millwright/plant';
 import type { EmbeddedLog } from '@millwright/streams';
 import type { Case, Stage, Verdict } from '../case.js';
-import { demoPlant } from '../demo.js';
-import { InProcessLine, judge, simulated, undisturbed } from '../in-process.js';
+import { InProcessLine, judge, undisturbed } from '../in-process.js';
+import { recordedInput } from '../recorded-input.js';
 
-const SECONDS = 60;
-/** Seconds of event time at which there is no more room. */
-const FULL_AT = [10, 25, 40];
+const STEPS = 15;
+/** Steps at which there is no more room. */
+const FULL_AT = [3, 7, 11];
 /** How long there is none. */
 const FULL_MS = 2_000;
 const DISK_BYTES = 96 * 1024 * 1024;
@@ -27,8 +28,9 @@ export const diskFull: Case = {
   name: 'disk-full',
   claim: 'On a full disk the embedded log refuses with a sentence, sources and processors wait, and all goes on when there is room.',
   async run(stage: Stage): Promise<Verdict> {
-    const plant = demoPlant();
-    const steps = simulated(plant, SECONDS);
+    const input = recordedInput(join(stage.folder, 'plant'), stage.seed);
+    const plant = loadPlant(input.plantPath);
+    const steps = [...input.steps(STEPS), input.epilogue(STEPS)];
     stage.progress('undisturbed run');
     const expected = await undisturbed({ plant, on: ':memory:' }, steps, join(stage.folder, 'expected'));
     const disk = openDisk(stage);
@@ -37,13 +39,13 @@ export const diskFull: Case = {
     let recoveryMs = 0;
     const line = await InProcessLine.start({ plant, on: join(disk.folder, 'log.sqlite'), environment: { MILLWRIGHT_CHECKPOINT_MS: '200' } });
     try {
-      for (const [second, step] of steps.entries()) {
-        if (!FULL_AT.includes(second)) {
+      for (const [i, step] of steps.entries()) {
+        if (!FULL_AT.includes(i)) {
           await line.give(step);
           continue;
         }
         disk.fill(line);
-        stage.progress(`no room left at second ${second}`);
+        stage.progress(`no room left at step ${i}`);
         let reason: string | undefined;
         let freedMs = Infinity;
         const freed = pause(FULL_MS).then(() => {
@@ -56,7 +58,7 @@ export const diskFull: Case = {
         });
         recoveryMs = Math.max(recoveryMs, performance.now() - freedMs);
         await freed;
-        if (reason === undefined) failures.push(`the log took data at second ${second} though there was no room`);
+        if (reason === undefined) failures.push(`the log took data at step ${i} though there was no room`);
         else if (!SENTENCE.test(reason)) failures.push(`the refusal does not say what to do: ${reason}`);
       }
       await line.drained();

@@ -1,16 +1,17 @@
 import { join } from 'node:path';
 import { AlarmCommand, DeadLetter, deadLetterTopic, FeatureVector, Finding, InferenceResult, ProductionRecord, TelemetryBlock, TOPICS, type MessageFns, type SourceStep, type Topic } from '@millwright/contracts';
+import { loadPlant } from '@millwright/plant';
 import { partitionFor, type EventLog, type RecordHeaders } from '@millwright/streams';
 import kafkajs from 'kafkajs';
 import type { Case, Stage, Verdict } from '../case.js';
-import { demoPlant } from '../demo.js';
-import { InProcessLine, judge, readData, simulated, undisturbed, type LineOptions } from '../in-process.js';
+import { InProcessLine, judge, readData, undisturbed, type LineOptions } from '../in-process.js';
 import { openOwnKafka } from '../kafka.js';
+import { recordedInput } from '../recorded-input.js';
 import type { Recording } from '../recording.js';
 
-const SECONDS = 40;
-/** Seconds of event time before which bad records are written. */
-const EVERY = 7;
+const STEPS = 10;
+/** Steps before which bad records are written. */
+const EVERY = 3;
 const PARTITIONS = 2;
 const WRITER = 'somebody';
 const ASSET = 'P-102';
@@ -60,8 +61,9 @@ export const poison: Case = {
   name: 'poison',
   claim: 'A bad record goes to the dead letters with its reason, whatever is bad about it, and all else goes on as if it had not been there.',
   async run(stage: Stage): Promise<Verdict> {
-    const plant = demoPlant();
-    const steps = simulated(plant, SECONDS);
+    const input = recordedInput(join(stage.folder, 'plant'), stage.seed);
+    const plant = loadPlant(input.plantPath);
+    const steps = [...input.steps(STEPS), input.epilogue(STEPS)];
     stage.progress('undisturbed run');
     const expected = await undisturbed({ plant, on: ':memory:' }, steps, join(stage.folder, 'expected'));
     const good = goodRecords(steps, expected);
@@ -122,8 +124,8 @@ async function poisoned({ plant, on, steps, expected, good, file }: Run, write: 
   let letters = 0;
   const line = await InProcessLine.start({ plant, on });
   try {
-    for (const [second, step] of steps.entries()) {
-      if (second % EVERY === 3) {
+    for (const [i, step] of steps.entries()) {
+      if (i % EVERY === 1) {
         for (const input of INPUTS) {
           const bad = poisons(input, good.get(input.topic.name));
           killed += bad.length;
@@ -135,7 +137,7 @@ async function poisoned({ plant, on, steps, expected, good, file }: Run, write: 
     }
     await line.drained();
     for (const { topic, readers, codec } of INPUTS) {
-      const rounds = steps.filter((_, second) => second % EVERY === 3).length;
+      const rounds = steps.filter((_, i) => i % EVERY === 1).length;
       const found = (await readData(line.log, [deadLetterTopic(topic.name)])).map(({ value }) => DeadLetter.decode(value));
       const wanted = rounds * readers * poisons({ topic, readers, codec }, good.get(topic.name)).length;
       if (found.length !== wanted) failures.push(`${topic.name}: ${found.length} dead letters where ${wanted} bad records were read`);

@@ -2,16 +2,20 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { AlarmCommand, deadLetterTopic, FeatureVector, Finding, InferenceResult, ProductionRecord, TelemetryBlock, TOPICS, type MessageFns, type SourceStep } from '@millwright/contracts';
-import type { Plant } from '@millwright/plant';
+import { loadPlant, type Plant } from '@millwright/plant';
 import { openEmbeddedLog, type LogRecord } from '@millwright/streams';
 import type { Case, Stage, Verdict } from '../case.js';
 import { changedDemoPlant, demoPlant } from '../demo.js';
 import { InProcessLine, judge, readData, readFrom, recorded, simulated, undisturbed } from '../in-process.js';
+import { recordedInput } from '../recorded-input.js';
 import type { Recording } from '../recording.js';
 
+const STEPS = 15;
+/** Steps after which the line is stopped, changed and started again. */
+const RESTART_AT = 8;
+/** The same where windows change in the demo plant, which goes by the second. */
 const SECONDS = 60;
-/** When the line is stopped, changed and started again. */
-const RESTART_AT = 34;
+const CHANGE_AT = 34;
 
 /** Ways in which a checkpoint may not be what this version writes, in the file of the embedded log. */
 const CHECKPOINTS: readonly { readonly what: string; readonly sql: readonly string[]; readonly said: RegExp }[] = [
@@ -34,8 +38,9 @@ export const upgrade: Case = {
   name: 'upgrade',
   claim: 'Records, checkpoints and log files of other versions, and windows that change in the plant file, are taken over or refused with a sentence, never silently wrong.',
   async run(stage: Stage): Promise<Verdict> {
-    const plant = demoPlant();
-    const steps = simulated(plant, SECONDS);
+    const input = recordedInput(join(stage.folder, 'plant'), stage.seed);
+    const plant = loadPlant(input.plantPath);
+    const steps = [...input.steps(STEPS), input.epilogue(STEPS)];
     stage.progress('undisturbed run');
     const expected = await undisturbed({ plant, on: ':memory:' }, steps, join(stage.folder, 'expected'));
     const failures = [...messages(steps, expected), ...(await logFile(stage))];
@@ -46,7 +51,7 @@ export const upgrade: Case = {
     }
     for (const lost of [false, true]) {
       stage.progress(`restart with other windows in the plant file${lost ? ', and without checkpoints' : ''}`);
-      verdicts.push(await withOtherWindows(plant, steps, join(stage.folder, lost ? 'windows-lost' : 'windows'), lost));
+      verdicts.push(await withOtherWindows(join(stage.folder, lost ? 'windows-lost' : 'windows'), lost));
     }
     return {
       killed: verdicts.length,
@@ -69,7 +74,7 @@ function messages(steps: readonly SourceStep[], results: Recording): string[] {
     [TOPICS.alarmCommands.name, AlarmCommand as MessageFns<unknown>, AlarmCommand.encode(AlarmCommand.fromPartial({ asset: 'P-102', timeUs: 1 })).finish()],
   ];
   return samples.flatMap(([topic, codec, value]) => {
-    if (value === undefined) return [];
+    if (value === undefined) return [`${topic}: there is no message to try it with`];
     const later = Buffer.concat([value, UNKNOWN_FIELD]);
     const known = Buffer.from(codec.encode(codec.decode(value)).finish());
     return known.equals(codec.encode(codec.decode(later)).finish()) ? [] : [`${topic}: a message with a field that this version does not know is read as another`];
@@ -119,17 +124,19 @@ async function onCheckpoint(plant: Plant, steps: readonly SourceStep[], expected
  * After the change all windows, and judgements of them, must be those that a line of the new plant file gives: without a past, on the
  * data from then on; or where the checkpoints are lost and the state is rebuilt from the log, on all data.
  */
-async function withOtherWindows(plant: Plant, steps: readonly SourceStep[], path: string, rebuilt: boolean): Promise<Verdict> {
+async function withOtherWindows(path: string, rebuilt: boolean): Promise<Verdict> {
   const failures: string[] = [];
+  const plant = demoPlant();
+  const steps = simulated(plant, SECONDS);
   const changed = changedDemoPlant(...CHANGES);
   const on = `${path}.sqlite`;
-  await play(plant, on, steps.slice(0, RESTART_AT));
+  await play(plant, on, steps.slice(0, CHANGE_AT));
   if (rebuilt) edit(on, ['DELETE FROM checkpoints', 'DELETE FROM checkpoint_entries']);
-  const repeated = await play(changed, on, steps.slice(RESTART_AT));
+  const repeated = await play(changed, on, steps.slice(CHANGE_AT));
   if (repeated > 0) failures.push(`other windows: ${repeated} records were dropped as repeated, for they had the numbers of others`);
   const fresh = `${path}-fresh.sqlite`;
-  await play(changed, fresh, rebuilt ? steps : steps.slice(RESTART_AT));
-  const changeMs = steps[RESTART_AT - 1]!.advanceToUs / 1000;
+  await play(changed, fresh, rebuilt ? steps : steps.slice(CHANGE_AT));
+  const changeMs = steps[CHANGE_AT - 1]!.advanceToUs / 1000;
   const read = async (file: string, after: boolean): Promise<string[]> => {
     const records = await readFrom(file, (log) => readData(log, [TOPICS.features.name, TOPICS.inferences.name]));
     return records.filter(({ timeMs }) => timeMs > changeMs === after).map(contents).sort();

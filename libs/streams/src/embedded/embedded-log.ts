@@ -158,6 +158,10 @@ export class EmbeddedLog implements EventLog {
     });
   }
 
+  async firstOffsets(topic: string): Promise<readonly number[]> {
+    return Promise.resolve(this.#topic(topic).partitions.map((partition) => this.#table.first(partition)));
+  }
+
   async endOffsets(topic: string): Promise<readonly number[]> {
     return Promise.resolve(this.#topic(topic).partitions.map((partition) => partition.next));
   }

@@ -15,6 +15,7 @@ export class RecordTable {
   readonly #insert: StatementSync;
   readonly #select: StatementSync;
   readonly #advance: StatementSync;
+  readonly #first: StatementSync;
 
   constructor(database: Database) {
     this.#insert = database.sql.prepare(
@@ -24,6 +25,7 @@ export class RecordTable {
       'SELECT id, key, value, time_ms, schema, source, sequence, traceparent FROM records WHERE id >= ? AND id < ? ORDER BY id',
     );
     this.#select.setReturnArrays(true);
+    this.#first = database.sql.prepare('SELECT min(id) AS id FROM records WHERE id >= ? AND id < ?');
     this.#advance = database.sql.prepare('UPDATE partitions SET next_offset = ? WHERE topic = ? AND number = ?');
   }
 
@@ -37,6 +39,12 @@ export class RecordTable {
   /** Within a transaction: keeps the end of the partition, which retention must not forget. */
   advance(partition: Partition): void {
     this.#advance.run(partition.pending, partition.topic, partition.number);
+  }
+
+  /** Offset of the first record that is kept, or the next where none is. */
+  first({ base, next }: Partition): number {
+    const id = this.#first.get(base, base + next)?.['id'] ?? null;
+    return id === null ? next : Number(id) - base;
   }
 
   /** The next records from `offset` on, or undefined at the end. */

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Broker, Cluster, ITopicConfig, Kafka, KafkaMessage, PartitionOffset } from 'kafkajs';
-import type { Offsets, TopicSpec } from '../log.js';
+import type { TopicSpec } from '../log.js';
 import { openCluster, PATIENT } from './driver.js';
 import type { LogRecord } from '../record.js';
 import { hasType, isUnknownTopic, mayPass } from './errors.js';
@@ -74,19 +74,14 @@ export class Inquiry {
     }
   }
 
-  /** Offset of the first record that is still kept, of one partition of some topics. */
-  firstOffsets(partition: number, topics: readonly string[]): Promise<Offsets> {
-    return this.#offsets(topics.map((topic) => ({ topic, partitions: [partition], fromBeginning: true }))).then((found) =>
-      Object.fromEntries(topics.map((topic) => [topic, found.get(topic)?.[partition] ?? 0])),
-    );
+  /** Offset of the first record that is still kept, or of the next where none is, by partition. */
+  firstOffsets(topic: string): Promise<number[]> {
+    return this.#offsets(topic, true);
   }
 
   /** Offset after the last record, committed or not, by partition. */
-  async endOffsets(topic: string): Promise<number[]> {
-    const count = await this.partitions(topic);
-    const partitions = Array.from({ length: count }, (_, partition) => partition);
-    const found = (await this.#offsets([{ topic, partitions, fromBeginning: false }])).get(topic) ?? [];
-    return partitions.map((partition) => found[partition] ?? 0);
+  endOffsets(topic: string): Promise<number[]> {
+    return this.#offsets(topic, false);
   }
 
   /** What a group has committed for one partition number; topics without a commit are left out. */
@@ -113,7 +108,7 @@ export class Inquiry {
    */
   async read(topic: string, partition: number, from: number, until: number, take: (records: readonly LogRecord[]) => void): Promise<void> {
     const reader = new RecordReader(topic, partition);
-    const first = (await this.firstOffsets(partition, [topic]))[topic]!;
+    const first = (await this.firstOffsets(topic))[partition] ?? 0;
     const deadline = performance.now() + OPEN_TRANSACTION_MS;
     for (let next = Math.max(from, first); next < until; ) {
       const { messages, lastStableOffset } = await this.#fetch(topic, partition, next);
@@ -169,19 +164,14 @@ export class Inquiry {
     return this.#cluster.disconnect();
   }
 
-  async #offsets(wanted: { topic: string; partitions: number[]; fromBeginning: boolean }[]): Promise<Map<string, number[]>> {
-    const answers = await this.#ask((cluster) =>
-      cluster.addMultipleTargetTopics(wanted.map(({ topic }) => topic)).then(() =>
-        cluster.fetchTopicsOffset(wanted.map((each) => ({ ...each, partitions: each.partitions.map((partition) => ({ partition })) }))),
-      ),
-    );
-    return new Map(
-      answers.map(({ topic, partitions }) => {
-        const byPartition: number[] = [];
-        for (const { partition, offset } of partitions) byPartition[partition] = Number(offset);
-        return [topic, byPartition];
-      }),
-    );
+  async #offsets(topic: string, fromBeginning: boolean): Promise<number[]> {
+    const partitions = Array.from({ length: await this.partitions(topic) }, (_, partition) => ({ partition }));
+    const [answer] = await this.#ask(async (cluster) => {
+      await cluster.addTargetTopic(topic);
+      return cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning }]);
+    });
+    const found = new Map(answer?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
+    return partitions.map(({ partition }) => found.get(partition) ?? 0);
   }
 
   #ask<T>(question: (cluster: Cluster) => Promise<T>): Promise<T> {

@@ -61,6 +61,10 @@ class KafkaLog implements EventLog {
     return this.#keep(await KafkaTail.open(this.#kafka, this.#inquiry, this.#options.logger, options));
   }
 
+  firstOffsets(topic: string): Promise<readonly number[]> {
+    return this.#inquiry.firstOffsets(topic);
+  }
+
   endOffsets(topic: string): Promise<readonly number[]> {
     return this.#inquiry.endOffsets(topic);
   }

@@ -140,6 +140,7 @@ export function describeEventLog(name: string, open: () => Promise<OpenedLog>): 
         expect(await log.endOffsets(topic)).toEqual([0, 0, 0]);
         await log.append(numbers(0, 5).map((n) => record(topic, 1, 'k', n)));
         expect(await log.endOffsets(topic)).toEqual([0, 5, 0]);
+        expect(await log.firstOffsets(topic)).toEqual([0, 0, 0]);
       });
 
       it('takes a record of half a megabyte', async () => {

@@ -294,6 +294,17 @@ export function describeRuntime(name: string, open: () => Promise<OpenedRuntime>
       expect((await outputs(output)).map(text)).toEqual(['a#1:x', 'a#2:y', 'a#3:z']);
     });
 
+    it('misses what never came before the first record', async () => {
+      const { input, processor } = await line();
+      const writer = await log.transactor(unique('writer'), 0, [], [input]);
+      await writer.commit([record(input, 0, 'a', 'x', 3)], {});
+      await writer.close();
+      const started = await run(processor);
+      await allHandled(started, 1);
+      await started.close();
+      expect(started.status().ledger).toMatchObject([{ in: 1, missing: 2 }]);
+    });
+
     it('takes over again what a member that has lost it took from it late, since the group says whose it is', async () => {
       const { input, output, processor } = await line();
       await send(input, ['x']);
