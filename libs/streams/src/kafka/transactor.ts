@@ -119,7 +119,7 @@ export class KafkaTransactor implements Transactor {
       const opened = this.#producer!;
       // The broker takes no transaction while it ends the one before.
       await opened.producer.send([], []);
-      if (opened.wasDisconnected) throw new DisconnectedError();
+      this.#refuseDisconnected();
       await opened.producer.end(false);
       this.#isProven = true;
     });
@@ -135,6 +135,10 @@ export class KafkaTransactor implements Transactor {
 
   #refuseFenced(cause?: unknown): void {
     if (this.#isFenced) throw new FencedError(`${this.#name} has a newer owner.`, { cause });
+  }
+
+  #refuseDisconnected(): void {
+    if (this.#producer!.wasDisconnected) throw new DisconnectedError();
   }
 
   /** Tries with another producer after what passes. */
@@ -186,7 +190,10 @@ export class KafkaTransactor implements Transactor {
     const { group, partition, inputs } = this.#scope;
     const known = await this.#inquiry.committed(group, partition, inputs);
     const receipt = Object.values(known).map(({ note }) => decodeReceipt(note)).find((each) => each !== undefined);
-    if (receipt === undefined) return { known, receipt, finding: { isWhole: true, ahead: new Map() } };
+    if (receipt === undefined) {
+      this.#refuseDisconnected();
+      return { known, receipt, finding: { isWhole: true, ahead: new Map() } };
+    }
     const seen = new Map<string, number>();
     const { ends } = this.#producer!.producer;
     await Promise.all(
@@ -197,6 +204,7 @@ export class KafkaTransactor implements Transactor {
         }),
       ),
     );
+    this.#refuseDisconnected();
     return { known, receipt, finding: examine(receipt, seen) };
   }
 
@@ -243,8 +251,11 @@ export class KafkaTransactor implements Transactor {
       if (!(await this.#inquiry.exists(topic))) continue;
       topicMessages.push({ topic, messages: [{ partition: this.#scope.partition, key: ABORTED_KEY, value: Buffer.alloc(0) }] });
     }
-    if (topicMessages.length === 0) return;
-    await producer.send([topicMessages], []);
+    await producer.send(topicMessages.length > 0 ? [topicMessages] : [], []);
+    await producer.end(false);
+    // Another one begins when that one has been ended everywhere. Until then offsets are asked for in vain: a group coordinator that has
+    // just been loaded answers as of when it last knew what was on all replicas, which after kill -9 may be from before the first commit.
+    await producer.send([], []);
     await producer.end(false);
   }
 
@@ -263,7 +274,7 @@ export class KafkaTransactor implements Transactor {
     }));
     await opened.producer.send(requests(outputs.filter((record) => !this.#isThere(record))), topics.length > 0 ? topics : undefined);
     // What was committed over a connection that is gone may have been lost, and would come to light with this commit.
-    if (opened.wasDisconnected) throw new DisconnectedError();
+    this.#refuseDisconnected();
     await opened.producer.end(true);
     this.#attempted = undefined;
     this.#before = this.#known;
