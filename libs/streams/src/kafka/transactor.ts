@@ -102,12 +102,14 @@ export class KafkaTransactor implements Transactor {
     if (outputs.length === 0 && Object.keys(offsets).length === 0) return;
     refuseTooLarge(outputs);
     for (const { topic } of outputs) this.#outputs.add(topic);
+    const topics = Object.keys(offsets);
     await this.#insist(async () => {
-      if (await this.#settle()) return;
+      await this.#settle();
       // Without a receipt before it, nobody could tell what has become of the first commit.
-      const topics = Object.keys(offsets);
       if (this.#from === undefined && topics.length > 0) await this.#transact([], Object.fromEntries(topics.map((topic) => [topic, this.#standing[topic] ?? 0])));
-      await this.#transact(outputs, offsets);
+    });
+    await this.#insist(async () => {
+      if (!(await this.#settle())) await this.#transact(outputs, offsets);
     });
   }
 
