@@ -31,14 +31,34 @@ export function parsePlant(text: string, path: string): Plant {
   // The parser would compare each key with all before it: minutes, in a plant of a hundred thousand assets.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
   const errors = document.errors.map(({ pos, message }) => ({ offset: pos[0], message }));
-  if (errors.length === 0) errors.push(...repeatedKeys(document).map((offset) => ({ offset, message: 'Map keys must be unique' })));
+  if (errors.length === 0) errors.push(...repeatedKeys(document).map((offset) => ({ offset, message: 'Map keys must be unique' })), ...danglingAliases(document));
   if (errors.length > 0) {
     throw new PlantFileError(errors.map(({ offset, message }) => ({ file: path, line: lines.linePos(offset).line, path: '', message: `is not YAML: ${message}` })));
   }
   const problems = new Problems(path, document, lines);
-  const plant = new Reader(problems).plant(document.toJS() as unknown, resolve(dirname(path)));
+  const plant = new Reader(problems).plant(valueOf(document, path), resolve(dirname(path)));
   problems.throwIfAny();
   return plant;
+}
+
+/** @throws PlantFileError where aliases are used in a way that has no value: more of them than anybody writes, or within what they name. */
+function valueOf(document: Document, path: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw new PlantFileError([{ file: path, line: 1, path: '', message: `is not YAML: ${(error as Error).message}` }]);
+  }
+}
+
+/** Aliases of what is named nowhere before them. */
+function danglingAliases(document: Document): { readonly offset: number; readonly message: string }[] {
+  const found: { readonly offset: number; readonly message: string }[] = [];
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document) === undefined) found.push({ offset: alias.range?.[0] ?? 0, message: `*${alias.source} stands for nothing: no &${alias.source} comes before it` });
+    },
+  });
+  return found;
 }
 
 /** Where keys stand that their map has already. */
