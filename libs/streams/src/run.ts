@@ -125,7 +125,7 @@ class Runner implements GroupHandler, ProcessorRun {
       await this.#process(held, partition, batches);
     } catch (error) {
       await this.#drop(partition, held);
-      if (error instanceof FencedError) this.#fenced(partition, error.message);
+      if (error instanceof FencedError) this.#sayFenced(partition, error.message);
       else if (!this.#closing.signal.aborted) {
         this.#options.logger.error({ task: held.task.name, topics: batches.map(({ topic }) => topic), err: error }, `${held.task.name} failed and starts afresh from its checkpoint: ${sentence(error)}`);
       }
@@ -142,7 +142,7 @@ class Runner implements GroupHandler, ProcessorRun {
         await held.saving;
       } catch (error) {
         if (!(error instanceof FencedError)) throw error;
-        this.#fenced(partition, error.message);
+        this.#sayFenced(partition, error.message);
       } finally {
         await this.#drop(partition, held);
       }
@@ -340,7 +340,7 @@ class Runner implements GroupHandler, ProcessorRun {
           held.replace = false;
           if (accepted || this.#held.get(partition) !== held) return;
           await this.#drop(partition, held);
-          this.#fenced(partition, `the store holds a newer checkpoint of ${task.name}`);
+          this.#sayFenced(partition, `the store holds a newer checkpoint of ${task.name}`);
         },
         (error: unknown) => {
           measure('failed');
@@ -361,7 +361,7 @@ class Runner implements GroupHandler, ProcessorRun {
     await held.transactor.close();
   }
 
-  #fenced(partition: number, reason: string): void {
+  #sayFenced(partition: number, reason: string): void {
     this.#options.logger.info({ processor: this.#processor.name, partition }, `${this.#processor.name}/${partition} has another owner now: ${reason}`);
   }
 

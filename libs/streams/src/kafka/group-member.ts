@@ -212,8 +212,7 @@ export class GroupMember implements Membership {
   async #startOffsets(partition: number, topics: readonly string[], said: Offsets): Promise<Offsets> {
     const { inquiry, group } = this.#options;
     const open = topics.filter((topic) => said[topic] === undefined);
-    const committed = await inquiry.committed(group, partition, open);
-    const first = await Promise.all(topics.map((topic) => inquiry.firstOffsets(topic)));
+    const [committed, ...first] = await Promise.all([inquiry.committed(group, partition, open), ...topics.map((topic) => inquiry.firstOffsets(topic))]);
     return Object.fromEntries(topics.map((topic, i) => [topic, Math.max(said[topic] ?? committed[topic]?.offset ?? 0, first[i]?.[partition] ?? 0)]));
   }
 }

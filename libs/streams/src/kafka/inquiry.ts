@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Broker, Cluster, ITopicConfig, Kafka, KafkaMessage, PartitionOffset } from 'kafkajs';
 import type { TopicSpec } from '../log.js';
-import { openCluster, PATIENT } from './driver.js';
 import type { LogRecord } from '../record.js';
+import { openCluster, PATIENT } from './driver.js';
 import { hasType, isUnknownTopic, mayPass } from './errors.js';
 import { RecordReader } from './record-codec.js';
 
@@ -103,8 +103,8 @@ export class Inquiry {
   }
 
   /**
-   * Reads the committed records of a partition, from an offset or the first that is kept on until an offset, which open transactions
-   * may put off.
+   * Reads the committed records of a partition from an offset, or the first that is kept after it, up to another. Waits for
+   * transactions that are open on the way.
    */
   async read(topic: string, partition: number, from: number, until: number, take: (records: readonly LogRecord[]) => void): Promise<void> {
     const reader = new RecordReader(topic, partition);

@@ -7,7 +7,7 @@ export type LastSequences = ReadonlyMap<string, number>;
 
 /** What a commit leaves with its offsets: enough for a successor to see whether all of it took place. */
 export interface Receipt {
-  /** Who commits, and his how manieth commit it is: no two receipts are the same. */
+  /** Who commits, and the number of the commit among its own: no two receipts are the same. */
   readonly by: string;
   readonly number: number;
   /** Offsets that were committed before, by input. */

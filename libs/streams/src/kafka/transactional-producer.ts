@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Broker, Cluster, Kafka, Message, TopicMessages } from 'kafkajs';
+import type { Offsets } from '../log.js';
 import { openCluster, PATIENT } from './driver.js';
 import { hasType, mayPass } from './errors.js';
 
@@ -67,7 +68,7 @@ export class TransactionalProducer {
   #busyMs = 0;
   /** Number of the next record, by topic and partition: by it the broker tells repetitions. */
   readonly #sequences = new Map<string, number>();
-  readonly #ends = new Map<string, number>();
+  readonly #ends: Record<string, number> = {};
 
   private constructor(cluster: Cluster, id: string, group: string, identity: Identity) {
     this.#cluster = cluster;
@@ -97,7 +98,7 @@ export class TransactionalProducer {
   }
 
   /** Offset after the last record that it has written, by topic; it writes to one partition of each. */
-  get ends(): ReadonlyMap<string, number> {
+  get ends(): Offsets {
     return this.#ends;
   }
 
@@ -124,6 +125,12 @@ export class TransactionalProducer {
   async end(commit: boolean): Promise<void> {
     await (await this.#coordinator()).endTxn({ ...this.#identity, transactionalId: this.#id, transactionResult: commit });
     this.#endedAtMs = performance.now();
+  }
+
+  /** Resolves when the last transaction has been ended everywhere: only then does the broker take another, here an empty one. */
+  async ended(): Promise<void> {
+    await this.send([], []);
+    await this.end(false);
   }
 
   /** Tells the coordinator what the transaction is about to touch. */
@@ -183,7 +190,7 @@ export class TransactionalProducer {
     for (const { topicName, partitions } of topics) {
       for (const { partition, baseOffset } of partitions) {
         const written = sent.find((each) => each.topic === topicName && each.partition === partition)!;
-        this.#ends.set(topicName, Number(baseOffset) + written.messages.length);
+        this.#ends[topicName] = Number(baseOffset) + written.messages.length;
       }
     }
   }

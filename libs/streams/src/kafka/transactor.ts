@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Kafka, TopicMessages } from 'kafkajs';
 import { FencedError, LostCommitError, type Offsets, type Transactor } from '../log.js';
-import type { NewRecord } from '../record.js';
+import type { LogRecord, NewRecord } from '../record.js';
 import { taskName } from '../state.js';
 import { refuseTooLarge, requests } from './batching.js';
 import { isFence, isLostTransaction, mayPass } from './errors.js';
 import type { CommittedOffset, Inquiry } from './inquiry.js';
-import { decodeReceipt, encodeReceipt, examine, keyOf, lastSequences, type Finding, type Receipt } from './receipt.js';
+import { decodeReceipt, encodeReceipt, examine, keyOf, lastSequences, type Finding, type LastSequences, type Receipt } from './receipt.js';
 import { TransactionalProducer } from './transactional-producer.js';
 
 /** A transaction that its owner leaves open holds up the readers of its topics until the broker aborts it. */
@@ -66,7 +66,7 @@ export class KafkaTransactor implements Transactor {
   /** Last sequences that the outputs hold beyond the standing offsets: what is to be written up to there is there already. */
   #ahead = new Map<string, number>();
   /** Where in the outputs the next successor has to look; none before the first receipt. */
-  #from: Record<string, number> | undefined;
+  #from: Offsets | undefined;
   #commits = 0;
   #isProven = true;
   #isFenced = false;
@@ -118,11 +118,8 @@ export class KafkaTransactor implements Transactor {
     await this.#insist(async () => {
       await this.#settle();
       if (this.#isProven) return;
-      const opened = this.#producer!;
-      // The broker takes no transaction while it ends the one before.
-      await opened.producer.send([], []);
+      await this.#producer!.producer.ended();
       this.#refuseDisconnected();
-      await opened.producer.end(false);
       this.#isProven = true;
     });
   }
@@ -192,22 +189,18 @@ export class KafkaTransactor implements Transactor {
     const { group, partition, inputs } = this.#scope;
     const known = await this.#inquiry.committed(group, partition, inputs);
     const receipt = Object.values(known).map(({ note }) => decodeReceipt(note)).find((each) => each !== undefined);
-    if (receipt === undefined) {
-      this.#refuseDisconnected();
-      return { known, receipt, finding: { isWhole: true, ahead: new Map() } };
-    }
-    const seen = new Map<string, number>();
-    const { ends } = this.#producer!.producer;
-    await Promise.all(
-      [...ends].map(([topic, end]) =>
-        // Up to where the transaction that the producer began with has been aborted, so that nothing before is open any more.
-        this.#inquiry.read(topic, partition, receipt.from[topic] ?? 0, end, (records) => {
-          for (const [key, last] of lastSequences(records, this.#task)) seen.set(key, last);
-        }),
-      ),
-    );
+    const finding = receipt === undefined ? { isWhole: true, ahead: new Map<string, number>() } : examine(receipt, await this.#seen(receipt.from));
     this.#refuseDisconnected();
-    return { known, receipt, finding: examine(receipt, seen) };
+    return { known, receipt, finding };
+  }
+
+  /** What the outputs hold of the task from there on, up to where the producer began: nothing before that is open any more. */
+  async #seen(from: Offsets): Promise<LastSequences> {
+    const seen = new Map<string, number>();
+    const take = (records: readonly LogRecord[]): void => lastSequences(records, this.#task).forEach((last, key) => seen.set(key, last));
+    const { ends } = this.#producer!.producer;
+    await Promise.all(Object.entries(ends).map(([topic, end]) => this.#inquiry.read(topic, this.#scope.partition, from[topic] ?? 0, end, take)));
+    return seen;
   }
 
   #goOn(receipt: Receipt | undefined, { ahead }: Finding): void {
@@ -219,10 +212,10 @@ export class KafkaTransactor implements Transactor {
 
   /** As long as something has been written ahead, a successor has to find it again. */
   #lookFrom(from: Offsets): void {
-    this.#from = { ...Object.fromEntries(this.#producer!.producer.ends), ...(this.#ahead.size > 0 && from) };
+    this.#from = { ...this.#producer!.producer.ends, ...(this.#ahead.size > 0 && from) };
   }
 
-  /** Opens a producer for something that is done first; it stays where that succeeds. */
+  /** Opens a producer and does with it what comes first; it stays open where that succeeds. */
   async #withProducer<T>(first: () => Promise<T>): Promise<T> {
     this.#producer = await this.#openProducer();
     try {
@@ -255,10 +248,9 @@ export class KafkaTransactor implements Transactor {
     }
     await producer.send(topicMessages.length > 0 ? [topicMessages] : [], []);
     await producer.end(false);
-    // Another one begins when that one has been ended everywhere. Until then offsets are asked for in vain: a group coordinator that has
-    // just been loaded answers as of when it last knew what was on all replicas, which after kill -9 may be from before the first commit.
-    await producer.send([], []);
-    await producer.end(false);
+    // Before that, offsets are asked for in vain: a group coordinator that has just been loaded answers as of when it last knew what was
+    // on all replicas, which after kill -9 may be from before the first commit.
+    await producer.ended();
   }
 
   async #closeProducer(): Promise<void> {
@@ -283,15 +275,19 @@ export class KafkaTransactor implements Transactor {
     this.#known = known;
     this.#standing = standing;
     this.#isProven = false;
-    for (const [key, sequence] of lastSequences(outputs, this.#task)) if (sequence > (this.#ahead.get(key) ?? Infinity)) this.#ahead.delete(key);
+    if (this.#ahead.size > 0) this.#pass(outputs);
     this.#lookFrom(this.#from ?? {});
+  }
+
+  /** Forgets what was ahead where the outputs have got beyond it. */
+  #pass(outputs: readonly NewRecord[]): void {
+    for (const [key, sequence] of lastSequences(outputs, this.#task)) if (sequence > (this.#ahead.get(key) ?? Infinity)) this.#ahead.delete(key);
   }
 
   #attempt(outputs: readonly NewRecord[], offsets: Offsets): { readonly known: Committed; readonly standing: Offsets } {
     const standing = { ...this.#standing, ...offsets };
     const number = ++this.#commits;
-    const from = this.#from ?? Object.fromEntries(this.#producer!.producer.ends);
-    const receipt = encodeReceipt({ by: this.#id, number, before: this.#standing, from, wrote: lastSequences(outputs, this.#task) });
+    const receipt = encodeReceipt({ by: this.#id, number, before: this.#standing, from: this.#from ?? this.#producer!.producer.ends, wrote: lastSequences(outputs, this.#task) });
     const known = Object.fromEntries(Object.entries(standing).map(([topic, offset], i) => [topic, { offset, note: i === 0 ? receipt : `${this.#id}/${number}` }]));
     return { known, standing };
   }
