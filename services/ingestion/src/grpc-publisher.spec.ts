@@ -45,6 +45,9 @@ async function wire(address: string) {
       up = false;
       cut();
     },
+    bringUp: () => {
+      up = true;
+    },
     close: () => {
       cut();
       server.close();
@@ -71,6 +74,27 @@ describe('GrpcPublisher', () => {
       expect(sequences(TOPICS.telemetry.name, 'P-1')).toEqual(all);
       expect(sequences(TOPICS.telemetry.name, 'P-2')).toEqual(all);
       expect(sequences(TOPICS.production.name, 'P-2')).toEqual(all);
+    } finally {
+      publisher.close();
+      line.close();
+      await fixture.close();
+    }
+  });
+
+  it('brings telemetry that has to be sent again before the production records of later steps', async () => {
+    const fixture = await startIngestion({ watermarkMs: 20, idleMs: Infinity });
+    const line = await wire(fixture.shell.addresses.grpc);
+    const publisher = new GrpcPublisher({ address: line.address, source: 'replay', logger, onRefusal: () => undefined });
+    try {
+      await publisher.publish(step(1));
+      await publisher.flush();
+      line.takeDown();
+      for (let sequence = 2; sequence <= 400; sequence++) await publisher.publish({ ...step(sequence), production: [] });
+      const last = publisher.publish(step(401));
+      line.bringUp();
+      await last;
+      const records = await readAll(fixture.log, [TOPICS.telemetry.name]);
+      for (const asset of ['P-1', 'P-2']) expect(records.filter(({ key }) => key === asset).length).toBeGreaterThanOrEqual(400);
     } finally {
       publisher.close();
       line.close();

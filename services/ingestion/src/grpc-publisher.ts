@@ -57,6 +57,8 @@ export class GrpcPublisher {
   #attempts = 0;
   /** When ingestion was first found away since its last answer (performance.now()); undefined while all is well. */
   #lostMs: number | undefined;
+  /** What was not acknowledged when the connection broke still has to be. */
+  #isSendingAgain = false;
   #failed = false;
   #closed = false;
   #drained: (() => void)[] = [];
@@ -118,13 +120,16 @@ export class GrpcPublisher {
     if (sent === undefined) return;
     this.#budget.release(sent.bytes);
     for (const refusal of refusals) this.#options.onRefusal(refusal);
-    if (this.#unacknowledged.length === 0) for (const resolve of this.#drained.splice(0)) resolve();
+    if (this.#unacknowledged.length > 0) return;
+    this.#isSendingAgain = false;
+    for (const resolve of this.#drained.splice(0)) resolve();
   }
 
   async #lost(error: ServiceError): Promise<void> {
     this.#stream = undefined;
     // With nothing to send again, the next step connects.
     if (this.#closed || this.#unacknowledged.length === 0) return;
+    this.#isSendingAgain = true;
     this.#lostMs ??= performance.now();
     if (!TRANSIENT.has(error.code) || performance.now() - this.#lostMs > this.#giveUpMs) return this.#fail(error);
     await this.#pause(this.#attempts++, error);
@@ -134,6 +139,8 @@ export class GrpcPublisher {
   async #recordProduction(records: readonly ProductionRecord[]): Promise<void> {
     const started = performance.now();
     for (let attempt = 0; ; attempt++) {
+      // An ingestion that has just started would take the source to be as far as these, and the telemetry before them for late.
+      if (this.#isSendingAgain && !this.#failed) await this.flush();
       try {
         await new Promise<void>((resolve, reject) => {
           const call = this.#production.recordProduction((error) => (error === null ? resolve() : reject(error)));
