@@ -14,6 +14,15 @@ export interface LogBatch {
 /** Next offset to read by topic, of one partition number. */
 export type Offsets = Readonly<Record<string, number>>;
 
+/** Batches that a handler has taken. */
+export interface Delivery {
+  /** Resolves when nothing of them is left to be written, and after those of earlier deliveries; it need not be waited for. */
+  readonly committed: Promise<void>;
+}
+
+/** For handlers that are done with their batches when they resolve. */
+export const COMMITTED: Delivery = { committed: Promise.resolve() };
+
 /** What a group member does with the partitions it is given. Calls for one partition number never overlap. */
 export interface GroupHandler {
   /**
@@ -23,13 +32,16 @@ export interface GroupHandler {
    */
   assigned(partition: number): Promise<Offsets>;
   /**
-   * Takes what there is to read, at most one batch a topic, so that one commit can serve all of it. Resolves when that is done with;
+   * Takes what there is to read, at most one batch a topic, so that one commit can serve all of it. Resolves when more can be taken;
    * until then nothing further of this partition number is delivered (back-pressure).
-   * When it rejects, the log gives the partition a fresh start: revoked, then, once the group says that it still is this member's,
+   * When it rejects, or `committed` of what it resolves to, the log gives the partition a fresh start: revoked, then, once the group says that it still is this member's,
    * assigned, then from the offsets that says.
    */
-  batches(batches: readonly LogBatch[]): Promise<void>;
-  /** The partition has been taken away (or is given back at close). Nothing may be written for it any more. */
+  batches(batches: readonly LogBatch[]): Promise<Delivery>;
+  /**
+   * The partition has been taken away (or is given back at close), or starts afresh. When this resolves, every `committed` has settled, and
+   * nothing may be written for it any more.
+   */
   revoked(partition: number): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { deadLetterTopic, lateTopic } from '@millwright/contracts';
-import { FencedError, LostCommitError, type GroupHandler, type LogBatch, type Membership, type Offsets, type Transactor } from './log.js';
+import { FencedError, LostCommitError, type Delivery, type GroupHandler, type LogBatch, type Membership, type Offsets, type Transactor } from './log.js';
 import type { AnyProcessor } from './processor.js';
 import type { NewRecord } from './record.js';
 import type { InputStatus, LedgerEntry, ProcessorRun, ProcessorStatus, RunProcessor, RuntimeOptions } from './runtime.js';
@@ -15,13 +15,29 @@ const MAX_RETRY_MS = 5_000;
  * so most healthy machines cost no transactions of their own.
  */
 const OFFSETS_WAIT_MS = 500;
+/** Outputs that wait while a commit is under way, at most: then the partition waits for it. */
+const MAX_APPLIED_BYTES = 1_048_576;
 /** Links of a micro-batch's span, at most. */
 const MAX_LINKS = 128;
 
 const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** What has been applied and goes into the log by the next commit. */
+interface Applied {
+  readonly outputs: NewRecord[];
+  /** Of the outputs' values. */
+  bytes: number;
+  /** Offsets behind it, by topic. */
+  readonly offsets: Record<string, number>;
+  /** Resolves to the seconds that the commit took. */
+  readonly committed: Promise<number>;
+  resolve(seconds: number): void;
+  reject(error: unknown): void;
+}
+
 /** A partition number that this member holds. */
 interface Held {
+  readonly partition: number;
   readonly task: Task;
   readonly transactor: Transactor;
   /** Records before these are in the log's past already: they move the state, and write nothing. */
@@ -32,11 +48,39 @@ interface Held {
   replace: boolean;
   /** Inputs whose output sequences must be looked up in the log before anything is written. */
   readonly resume: Set<string>;
-  /** Offsets behind what has been applied, to be committed: at once with outputs, else with those that come. */
-  uncommitted: Record<string, number>;
+  /** As of the last batch that is committed. */
+  watermarks: ReturnType<Task['watermarks']>;
+  applied: Applied;
+  /** The commit that is under way. */
+  underWay: Promise<unknown> | undefined;
+  /** It, and those that follow it without a break. */
+  committing: Promise<void> | undefined;
+  /** Resolves when the last commit that has outputs, or is under way, is done. */
+  lastCommit: Promise<unknown>;
   committedAtMs: number;
   savedAtMs: number;
   saving: Promise<void> | undefined;
+  /** Why it is held no more. */
+  failure: Error | undefined;
+}
+
+function nothingApplied(): Applied {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  // Who waits for it hears of a failure; where nobody does, the partition's next call does.
+  promise.catch(() => undefined);
+  return { outputs: [], bytes: 0, offsets: {}, committed: promise, resolve, reject };
+}
+
+/** Notes what has been applied; resolves with the commit that takes it. */
+function take(held: Held, topic: string, nextOffset: number, outputs: readonly NewRecord[]): Promise<number> {
+  const { applied } = held;
+  applied.offsets[topic] = nextOffset;
+  for (const output of outputs) {
+    applied.outputs.push(output);
+    applied.bytes += output.value.length;
+  }
+  if (outputs.length > 0) held.lastCommit = applied.committed;
+  return applied.committed;
 }
 
 /**
@@ -83,15 +127,15 @@ class Runner implements GroupHandler, ProcessorRun {
       assignment: this.#membership?.assignment() ?? [],
       lastPollMs: this.#membership?.lastPollMs() ?? this.#startedMs,
       lag,
-      inputs: [...this.#held].flatMap(([partition, { task }]) => this.#inputs(partition, task)),
+      inputs: [...this.#held].flatMap(([partition, { watermarks }]) => this.#inputs(partition, watermarks)),
       ledger: [...this.#ledgers].sort(([a], [b]) => a - b).flatMap(([, entries]) => entries),
       ...(stalled === undefined ? {} : { stalled }),
     };
   }
 
-  #inputs(partition: number, task: Task): InputStatus[] {
+  #inputs(partition: number, watermarks: ReturnType<Task['watermarks']>): InputStatus[] {
     const lags = this.#lags.get(partition);
-    return task.watermarks().map(({ topic, watermarkUs }) => ({
+    return watermarks.map(({ topic, watermarkUs }) => ({
       topic,
       partition,
       lag: lags?.get(topic) ?? 0,
@@ -117,20 +161,23 @@ class Runner implements GroupHandler, ProcessorRun {
     }
   }
 
-  async batches(batches: readonly LogBatch[]): Promise<void> {
+  /**
+   * Applies; a commit follows, which takes with it all that is applied until it begins. While one is under way the next batches are
+   * applied, so that a partition waits for the log only when it has more to write than the log takes.
+   */
+  async batches(batches: readonly LogBatch[]): Promise<Delivery> {
     const { partition } = batches[0]!;
     const held = this.#held.get(partition);
     if (held === undefined) throw new FencedError(`${this.#processor.name}/${partition} had another owner`);
     try {
-      await this.#process(held, partition, batches);
+      await this.#process(held, batches);
+      if (held.failure !== undefined) throw held.failure;
     } catch (error) {
-      await this.#drop(partition, held);
-      if (error instanceof FencedError) this.#sayFenced(partition, error.message);
-      else if (!this.#closing.signal.aborted) {
-        this.#options.logger.error({ task: held.task.name, topics: batches.map(({ topic }) => topic), err: error }, `${held.task.name} failed and starts afresh from its checkpoint: ${sentence(error)}`);
-      }
+      await this.#fail(held, error);
       throw error;
     }
+    const committed = held.lastCommit.then(this.#publication(held, batches));
+    return { committed };
   }
 
   async revoked(partition: number): Promise<void> {
@@ -138,13 +185,13 @@ class Runner implements GroupHandler, ProcessorRun {
     if (held !== undefined) {
       await held.saving;
       try {
-        await this.#checkpoint(held, partition);
+        await this.#checkpoint(held);
         await held.saving;
       } catch (error) {
         if (!(error instanceof FencedError)) throw error;
         this.#sayFenced(partition, error.message);
       } finally {
-        await this.#drop(partition, held);
+        await this.#drop(held);
       }
     }
     this.#stalls.delete(partition);
@@ -180,16 +227,22 @@ class Runner implements GroupHandler, ProcessorRun {
       for (const topic of this.#processor.inputs) task.begins(topic, (await this.#options.log.firstOffsets(topic))[partition] ?? 0);
     });
     this.#held.set(partition, {
+      partition,
       task,
       transactor,
       committed,
       storedVersion: stored?.checkpoint.version ?? 0,
       replace: !restored,
       resume: new Set(restored ? [] : committed.keys()),
-      uncommitted: {},
+      watermarks: task.watermarks(),
+      applied: nothingApplied(),
+      underWay: undefined,
+      committing: undefined,
+      lastCommit: Promise.resolve(),
       committedAtMs: -Infinity,
       savedAtMs: performance.now(),
       saving: undefined,
+      failure: undefined,
     });
     this.#ledgers.set(partition, task.ledger());
     logger.info({ task: task.name, offsets: task.offsets, committed: Object.fromEntries(committed) }, `${task.name} assigned`);
@@ -206,9 +259,8 @@ class Runner implements GroupHandler, ProcessorRun {
     }
   }
 
-  async #process(held: Held, partition: number, batches: readonly LogBatch[]): Promise<void> {
+  async #process(held: Held, batches: readonly LogBatch[]): Promise<void> {
     const { task } = held;
-    const present: LogBatch[] = [];
     for (const batch of batches) {
       const { topic, records, nextOffset } = batch;
       const committed = held.committed.get(topic) ?? 0;
@@ -218,41 +270,29 @@ class Runner implements GroupHandler, ProcessorRun {
         const past = { topic, records: records.slice(0, live), nextOffset: live < records.length ? committed : nextOffset };
         await task.apply(past, { live: false });
       }
-      if (live < records.length) present.push(live === 0 ? batch : { ...batch, records: records.slice(live) });
+      if (live < records.length) await this.#live(held, live === 0 ? batch : { ...batch, records: records.slice(live) });
     }
-    if (present.length > 0) await this.#live(held, partition, present, []);
-    this.#ledgers.set(partition, task.ledger());
-    let lags = this.#lags.get(partition);
-    if (lags === undefined) this.#lags.set(partition, (lags = new Map()));
-    for (const { topic, highWatermark, nextOffset } of batches) lags.set(topic, Math.max(0, highWatermark - nextOffset));
-    if (task.unrepeatable || performance.now() - held.savedAtMs >= this.#checkpointMs) {
-      await this.#checkpoint(held, partition);
-    }
+    if (task.unrepeatable || performance.now() - held.savedAtMs >= this.#checkpointMs) return this.#checkpoint(held);
+    const { outputs, bytes } = held.applied;
+    if (held.committing === undefined) {
+      if (outputs.length > 0 || performance.now() - held.committedAtMs >= OFFSETS_WAIT_MS) this.#startCommits(held);
+    } else if (bytes > MAX_APPLIED_BYTES) await held.underWay;
   }
 
-  /**
-   * Applies batches of different topics one after the other, each in a span that lasts until the one commit of them all.
-   * Resolves to the seconds that the commit took.
-   * @param written outputs of the batches before
-   */
-  async #live(held: Held, partition: number, batches: readonly LogBatch[], written: readonly NewRecord[]): Promise<number> {
-    const [batch, ...others] = batches;
-    if (batch === undefined) {
-      const startedMs = performance.now();
-      if (written.length > 0 || startedMs - held.committedAtMs >= OFFSETS_WAIT_MS) await this.#commit(held, partition, written);
-      return (performance.now() - startedMs) / 1_000;
-    }
-    return this.#spanned(batch, async (traceparent) => {
-      const { task } = held;
-      const { topic, records, nextOffset } = batch;
+  /** Applies a batch, in a span that lasts until its outputs are committed; resolves when it is applied. */
+  #live(held: Held, batch: LogBatch): Promise<void> {
+    const { task, partition } = held;
+    const { topic, records, nextOffset } = batch;
+    const applied = Promise.withResolvers<void>();
+    this.#spanned(batch, async (traceparent) => {
       const startedMs = performance.now();
       if (held.resume.delete(topic) && task.mayDiffer(topic)) {
         await this.#insist(partition, 'read what it has written', () => this.#resumeSequences(task, topic));
       }
       const outputs = await task.apply(batch, { live: true, traceparent });
-      held.uncommitted[topic] = nextOffset;
-      const seconds = (performance.now() - startedMs) / 1_000;
-      const commitSeconds = await this.#live(held, partition, others, written.length === 0 ? outputs : [...written, ...outputs]);
+      const committed = take(held, topic, nextOffset, outputs);
+      applied.resolve();
+      const commitSeconds = outputs.length > 0 ? await committed : 0;
       this.#options.telemetry?.batch({
         processor: this.#processor.name,
         topic,
@@ -260,12 +300,26 @@ class Runner implements GroupHandler, ProcessorRun {
         records: records.length,
         outputs,
         results: this.#processor.outputs,
-        seconds: seconds + commitSeconds,
+        seconds: (performance.now() - startedMs) / 1_000,
         commitSeconds,
         traceparent,
       });
-      return commitSeconds;
-    });
+    }).catch(applied.reject);
+    return applied.promise;
+  }
+
+  /** What people see of the partition once the batches are committed: so who waits for a lag of nothing finds all outputs in the log. */
+  #publication(held: Held, batches: readonly LogBatch[]): () => void {
+    const { partition, task } = held;
+    const ledger = task.ledger();
+    const watermarks = task.watermarks();
+    return () => {
+      held.watermarks = watermarks;
+      this.#ledgers.set(partition, ledger);
+      let lags = this.#lags.get(partition);
+      if (lags === undefined) this.#lags.set(partition, (lags = new Map()));
+      for (const { topic, highWatermark, nextOffset } of batches) lags.set(topic, Math.max(0, highWatermark - nextOffset));
+    };
   }
 
   #spanned<T>({ topic, partition, records }: LogBatch, run: (traceparent: string | undefined) => Promise<T>): Promise<T> {
@@ -280,12 +334,32 @@ class Runner implements GroupHandler, ProcessorRun {
     return telemetry.span(subject, [...links], run);
   }
 
-  /** Commits, until it is done or another owner turns up: the partition waits, the outputs stay the same. */
-  async #commit(held: Held, partition: number, outputs: readonly NewRecord[]): Promise<void> {
-    const offsets = held.uncommitted;
-    if (Object.keys(offsets).length === 0) return;
+  /** Commits what has been applied, and then what has been applied meanwhile, until there are no outputs left. */
+  #startCommits(held: Held): void {
+    const commits = async (): Promise<void> => {
+      do {
+        const { applied } = held;
+        held.applied = nothingApplied();
+        held.underWay = held.lastCommit = applied.committed;
+        try {
+          applied.resolve(await this.#commit(held, applied));
+        } catch (error) {
+          held.failure = error as Error;
+          applied.reject(error);
+          held.applied.reject(error);
+          throw error;
+        }
+      } while (held.applied.outputs.length > 0);
+    };
+    held.committing = commits().finally(() => (held.underWay = held.committing = undefined));
+    held.committing.catch((error: unknown) => this.#fail(held, error));
+  }
+
+  /** Commits, until it is done or another owner turns up: the outputs stay the same. Resolves to the seconds that it took. */
+  async #commit(held: Held, { outputs, offsets }: Applied): Promise<number> {
+    const startedMs = performance.now();
     let first = true;
-    await this.#insist(partition, 'commit', async () => {
+    await this.#insist(held.partition, 'commit', async () => {
       if (!first) {
         const committed = await held.transactor.committed();
         if (Object.entries(offsets).every(([topic, offset]) => (committed[topic] ?? 0) >= offset)) return;
@@ -293,15 +367,17 @@ class Runner implements GroupHandler, ProcessorRun {
       first = false;
       await held.transactor.commit(outputs, offsets);
     });
-    held.uncommitted = {};
     held.committedAtMs = performance.now();
+    return (held.committedAtMs - startedMs) / 1_000;
   }
 
-  /** Begins to save the state, once nothing that it stands on can be lost. */
-  async #checkpoint(held: Held, partition: number): Promise<void> {
-    await this.#commit(held, partition, []);
-    await this.#insist(partition, 'make sure of its commits', () => held.transactor.complete());
-    this.#save(partition, held);
+  /** Begins to save the state, once all that it stands on is committed and can no longer be lost. */
+  async #checkpoint(held: Held): Promise<void> {
+    await held.committing;
+    if (Object.keys(held.applied.offsets).length > 0) this.#startCommits(held);
+    await held.committing;
+    await this.#insist(held.partition, 'make sure of its commits', () => held.transactor.complete());
+    this.#save(held);
   }
 
   /** Tries until it succeeds, this run closes, or another owner turns up. */
@@ -323,7 +399,7 @@ class Runner implements GroupHandler, ProcessorRun {
   }
 
   /** Starts to save a checkpoint, unless one is on its way. Only ever of what is committed: called between batches. */
-  #save(partition: number, held: Held): void {
+  #save(held: Held): void {
     const { task } = held;
     if (held.saving !== undefined || task.version < held.storedVersion) return;
     held.savedAtMs = performance.now();
@@ -338,9 +414,7 @@ class Runner implements GroupHandler, ProcessorRun {
         async (accepted) => {
           measure(accepted ? 'saved' : 'refused');
           held.replace = false;
-          if (accepted || this.#held.get(partition) !== held) return;
-          await this.#drop(partition, held);
-          this.#sayFenced(partition, `the store holds a newer checkpoint of ${task.name}`);
+          if (!accepted) await this.#fail(held, new FencedError(`the store holds a newer checkpoint of ${task.name}`));
         },
         (error: unknown) => {
           measure('failed');
@@ -356,8 +430,20 @@ class Runner implements GroupHandler, ProcessorRun {
       .finally(() => (held.saving = undefined));
   }
 
-  async #drop(partition: number, held: Held): Promise<void> {
-    if (this.#held.get(partition) === held) this.#held.delete(partition);
+  /** What it holds of the partition is worth nothing any more. */
+  async #fail(held: Held, reason: unknown): Promise<void> {
+    const { task, partition } = held;
+    if (this.#held.get(partition) !== held) return;
+    held.failure = reason instanceof Error ? reason : new Error(String(reason));
+    await this.#drop(held);
+    if (reason instanceof FencedError) this.#sayFenced(partition, reason.message);
+    else if (!this.#closing.signal.aborted) {
+      this.#options.logger.error({ task: task.name, err: reason }, `${task.name} failed and starts afresh from its checkpoint: ${sentence(reason)}`);
+    }
+  }
+
+  async #drop(held: Held): Promise<void> {
+    if (this.#held.get(held.partition) === held) this.#held.delete(held.partition);
     await held.transactor.close();
   }
 

@@ -1,3 +1,4 @@
+import { COMMITTED } from '../log.js';
 import { openEmbeddedLog } from './embedded-log.js';
 
 /**
@@ -14,6 +15,7 @@ await log.join('copy', ['in.v1'], {
     const { records, nextOffset } = batch!;
     await transactor.commit(records.slice(0, 20).map((each) => ({ ...each, topic: 'out.v1' })), { 'in.v1': (records[19]?.offset ?? nextOffset - 1) + 1 });
     if (records.length > 20) throw new Error('the rest comes again: many small transactions are easier to hit');
+    return COMMITTED;
   },
 });
 const [first = 0] = await log.endOffsets('in.v1');

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { GroupHandler } from '../log.js';
+import { COMMITTED, type GroupHandler } from '../log.js';
 import { eventually, readAll, record, text, topicSpec } from '../testing/fixtures.js';
 import { Database } from './database.js';
 import { EmbeddedLog, openEmbeddedLog } from './embedded-log.js';
@@ -90,6 +90,7 @@ describe('the file of the embedded log', () => {
         if (halted) throw new Error('not yet');
         await transactor.commit([], { 'a.v1': nextOffset });
         last = records.at(-1)?.offset ?? last;
+        return COMMITTED;
       },
     };
     const transactor = await log.transactor('slow', 0, ['a.v1']);

@@ -39,7 +39,7 @@ class Holding {
         this.#reader = reader;
         if (signal.aborted) reader.close();
         for (let batch = await reader.next(); batch !== undefined; batch = await reader.next()) {
-          if (batch.records.length > 0) await this.#handler.batches([batch]);
+          if (batch.records.length > 0) await (await this.#handler.batches([batch])).committed;
           pauseMs = MIN_PAUSE_MS;
         }
       } catch {

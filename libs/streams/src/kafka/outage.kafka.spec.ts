@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startKafka, type KafkaServer } from '@millwright/servers';
-import type { EventLog, GroupHandler, LogBatch, Offsets, Transactor } from '../log.js';
+import { COMMITTED, type Delivery, type EventLog, type GroupHandler, type LogBatch, type Offsets, type Transactor } from '../log.js';
 import type { RuntimeLogger } from '../runtime.js';
 import { eventually, readAll, record, text, topicSpec } from '../testing/fixtures.js';
 import { openKafkaLog } from './kafka-log.js';
@@ -27,13 +27,14 @@ class Copier implements GroupHandler {
     return transactor.committed();
   }
 
-  async batches([batch]: readonly LogBatch[]): Promise<void> {
+  async batches([batch]: readonly LogBatch[]): Promise<Delivery> {
     const { partition, records, nextOffset } = batch!;
     await this.#transactors.get(partition)!.commit(
       records.map(({ key, value, timeMs, headers }) => ({ topic: this.to, partition, key, value, timeMs, headers: { ...headers, source: `${GROUP}/${partition}/${this.from}` } })),
       { [this.from]: nextOffset },
     );
     this.copied.set(partition, nextOffset);
+    return COMMITTED;
   }
 
   async revoked(partition: number): Promise<void> {

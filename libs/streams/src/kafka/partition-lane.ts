@@ -55,6 +55,8 @@ export class PartitionLane {
   #waiting: Fetched[] = [];
   #waitingBytes = 0;
   #wake: (() => void) | undefined;
+  /** A commit that failed behind the handler's back. */
+  #failure: { readonly error: unknown } | undefined;
   #isLost = false;
   #isFlowing = false;
   #isPaused = false;
@@ -137,15 +139,25 @@ export class PartitionLane {
   async #live(after: Promise<void> | undefined): Promise<void> {
     await after;
     for (let failures = 0; !this.#isLost; ) {
+      let lastCommit = Promise.resolve();
+      this.#failure = undefined;
       try {
         const said = await this.#handler.assigned(this.partition);
         if (!this.#isLost) this.#flow(await this.#feed.startOffsets(this.partition, this.topics, said));
         for (let batches = await this.#next(); batches; batches = await this.#next()) {
           const full = batches.filter(({ records }) => records.length > 0);
-          if (full.length > 0) await this.#handler.batches(full);
-          failures = 0;
-          for (const { topic, nextOffset } of batches) this.#delivered.set(topic, nextOffset);
-          this.#feed.progressed();
+          if (full.length > 0) lastCommit = (await this.#handler.batches(full)).committed;
+          lastCommit.then(
+            () => {
+              failures = 0;
+              for (const { topic, nextOffset } of batches) this.#delivered.set(topic, nextOffset);
+              this.#feed.progressed();
+            },
+            (error: unknown) => {
+              this.#failure = { error };
+              this.#wake?.();
+            },
+          );
         }
       } catch (error) {
         // One that was fenced by a member that the partition had been taken from, late, is its owner all the same.
@@ -203,10 +215,11 @@ export class PartitionLane {
 
   /** The next batches, one a topic, made of what waits; undefined when the lane is lost. */
   async #next(): Promise<readonly LogBatch[] | undefined> {
-    while (!this.#isLost && this.#waiting.length === 0) {
+    while (!this.#isLost && !this.#failure && this.#waiting.length === 0) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
       this.#wake = undefined;
     }
+    if (this.#failure) throw this.#failure.error;
     if (this.#isLost) return undefined;
     const taken = new Map<string, Fetched[]>();
     let bytes = 0;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Kafka } from 'kafkajs';
-import type { Offsets, Tail, TailOptions } from '../log.js';
+import { COMMITTED, type Offsets, type Tail, type TailOptions } from '../log.js';
 import type { RuntimeLogger } from '../runtime.js';
 import { GroupMember } from './group-member.js';
 import type { Inquiry } from './inquiry.js';
@@ -45,6 +45,7 @@ export class KafkaTail implements Tail {
             await options.batch(batch);
             position.get(batch.topic)![batch.partition] = batch.nextOffset;
           }
+          return COMMITTED;
         },
         revoked: () => Promise.resolve(),
       },

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { FencedError, type EventLog, type GroupHandler, type LogBatch, type Offsets } from '../log.js';
+import { COMMITTED, FencedError, type Delivery, type EventLog, type GroupHandler, type LogBatch, type Offsets } from '../log.js';
 import type { LogRecord } from '../record.js';
 import { eventually, gate, readAll, record, text, topicSpec, unique } from './fixtures.js';
 
@@ -33,7 +33,7 @@ class Recorder implements GroupHandler {
     });
   }
 
-  batches(batches: readonly LogBatch[]): Promise<void> {
+  batches(batches: readonly LogBatch[]): Promise<Delivery> {
     return this.#alone(batches[0]!.partition, async () => {
       if (new Set(batches.map(({ topic }) => topic)).size < batches.length) this.events.push('TWO BATCHES OF A TOPIC');
       for (const batch of batches) {
@@ -41,6 +41,7 @@ class Recorder implements GroupHandler {
         this.records.push(...batch.records);
         await this.#onBatch(batch);
       }
+      return COMMITTED;
     });
   }
 
@@ -305,6 +306,25 @@ export function describeEventLog(name: string, open: () => Promise<OpenedLog>): 
         await member.close();
         expect(reader.events).toEqual(['assigned 0', 'revoked 0', 'assigned 0', 'revoked 0']);
         expect(reader.texts(topic).slice(-3)).toEqual(['0', '1', '2']);
+      });
+
+      it('starts a partition afresh when a commit fails after its batch was taken, although nothing more is to be read', async () => {
+        const topic = await newTopic(1);
+        await log.append([record(topic, 0, 'k', 'x')]);
+        const fence = Promise.withResolvers<void>();
+        let deliveries = 0;
+        const reader = new (class extends Recorder {
+          override async batches(batches: readonly LogBatch[]): Promise<Delivery> {
+            await super.batches(batches);
+            return deliveries++ === 0 ? { committed: fence.promise } : COMMITTED;
+          }
+        })();
+        const member = await log.join(unique('group'), [topic], reader);
+        await eventually(() => reader.records.length === 1, 'the record has been taken');
+        fence.reject(new FencedError('there is a newer owner, as the test asks'));
+        await eventually(() => reader.records.length === 2, 'the record has come again');
+        await member.close();
+        expect(reader.events).toEqual(['assigned 0', 'revoked 0', 'assigned 0', 'revoked 0']);
       });
 
       it('lets running batches end before it closes', async () => {
