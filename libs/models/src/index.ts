@@ -1,5 +1,5 @@
 export { type DiagnosisManifest, type Manifest } from './manifest.js';
 export { loadPackage, ModelPackageError, writePackage, type ModelOutput, type ModelPackage, type UnsignedManifest } from './package.js';
-export { EngineError, type EngineLogger, type InferenceEngine, type RunResult } from './engine.js';
+export { EngineError, EngineStartError, NotLoadedError, type EngineLogger, type InferenceEngine, type RunResult } from './engine.js';
 export { startOnnxEngine, type OnnxEngineOptions } from './onnx/engine.js';
 export { DeadlineError, InferenceScheduler, QueueFullError, type InferencePriority, type ScheduledRun, type SchedulerOptions, type SubmitOptions } from './scheduler.js';

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { EngineStartError, type EngineLogger, type InferenceEngine, type RunResult } from '../engine.js';
+import { EngineStartError, NotLoadedError, type EngineLogger, type InferenceEngine, type RunResult } from '../engine.js';
 import type { ModelPackage } from '../package.js';
 import type { Device, Job, JobAnswer, Slot, WorkerModel, WorkerSetup } from './protocol.js';
 import { WorkerPool } from './worker-pool.js';
@@ -31,7 +31,9 @@ export async function startOnnxEngine(options: OnnxEngineOptions): Promise<Infer
   const { packages, logger } = options;
   const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
   const wanted = options.device === undefined ? installedAccelerators() : [options.device];
-  const setup: WorkerSetup = { models: packages.map(workerModel), devices: [...new Set<Device>([...wanted, 'cpu'])] };
+  const devices = [...new Set<Device>([...wanted, 'cpu'])];
+  const held = packages.map((model, id) => new Held(model, id));
+  const setup: WorkerSetup = { models: held.map(workerModel), devices };
   const { pool, detail: device } = await WorkerPool.start<Job, JobAnswer>({
     script: new URL('./worker.js', import.meta.url),
     workerData: setup,
@@ -41,28 +43,67 @@ export async function startOnnxEngine(options: OnnxEngineOptions): Promise<Infer
   }).catch((error: unknown) => {
     throw new EngineStartError((error as Error).message, { cause: error });
   });
-  if (device !== setup.devices[0]) logger.warn({ wanted: setup.devices[0], device }, `inference runs on ${device}: ${setup.devices[0]} could not be used`);
+  if (device !== devices[0]) logger.warn({ wanted: devices[0], device }, `inference runs on ${device}: ${devices[0]} could not be used`);
   logger.info({ engine: 'onnx', device, workers, models: packages.map(labelOf) }, 'inference engine started');
-  return new OnnxEngine(packages, workers, device, pool);
+  return new OnnxEngine(held, workers, device as Device, pool);
 }
 
+/** A package in the engine. */
+class Held {
+  /** Slots that are free. */
+  readonly free: Slot[] = [];
+  #running = 0;
+  #idle: (() => void) | undefined;
+
+  constructor(
+    readonly model: ModelPackage,
+    readonly id: number,
+  ) {}
+
+  async during<T>(work: Promise<T>): Promise<T> {
+    this.#running++;
+    try {
+      return await work;
+    } finally {
+      if (--this.#running === 0) this.#idle?.();
+    }
+  }
+
+  async whenIdle(): Promise<void> {
+    if (this.#running > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+  }
+}
+
+/**
+ * ONNX Runtime gives the memory of a session back only when the worker ends that it was made in. So which models are held
+ * changes by replacing the workers, one after the other.
+ */
 class OnnxEngine implements InferenceEngine {
   readonly name = 'onnx';
   readonly #pool: WorkerPool<Job, JobAnswer>;
-  /** Slots that are free, by model. */
-  readonly #free: Slot[][];
+  readonly #held: Map<ModelPackage, Held>;
+  #packages: readonly ModelPackage[];
+  #ids: number;
   #slots = 0;
+  /** One change after the other. */
+  #change: Promise<void> = Promise.resolve();
   /** Slots that each worker has been told of. */
   readonly #known = new WeakMap<Worker, Set<number>>();
 
   constructor(
-    readonly packages: readonly ModelPackage[],
+    held: readonly Held[],
     readonly workers: number,
-    readonly device: string,
+    readonly device: Device,
     pool: WorkerPool<Job, JobAnswer>,
   ) {
     this.#pool = pool;
-    this.#free = packages.map(() => []);
+    this.#held = new Map(held.map((each) => [each.model, each]));
+    this.#packages = [...this.#held.keys()];
+    this.#ids = held.length;
+  }
+
+  get packages(): readonly ModelPackage[] {
+    return this.#packages;
   }
 
   mostBatches(model: ModelPackage): number {
@@ -70,13 +111,14 @@ class OnnxEngine implements InferenceEngine {
   }
 
   async run(model: ModelPackage, batches: number, fill: (input: Float32Array) => void): Promise<RunResult> {
-    const index = this.packages.indexOf(model);
-    const slot = this.#free[index]!.pop() ?? this.#newSlot(model, index);
+    const held = this.#held.get(model);
+    if (held === undefined) throw new NotLoadedError(`model ${labelOf(model)} is not loaded`);
+    const slot = held.free.pop() ?? this.#newSlot(held);
     const { batch } = model.manifest;
     const rows = batches * batch;
     fill(new Float32Array(slot.memory, 0, rows * model.width));
     try {
-      const milliseconds = await this.#pool.run((worker) => ({ slot: slot.id, batches, ...(this.#isNew(slot, worker) && { introduce: slot }) }));
+      const milliseconds = await held.during(this.#pool.run((worker) => ({ slot: slot.id, batches, ...(this.#isNew(slot, worker) && { introduce: slot }) })));
       let offset = slot.capacity * batch * model.width * 4;
       const outputs = model.outputs.map(({ width }) => {
         const output = new Float32Array(slot.memory, offset, rows * width);
@@ -86,17 +128,53 @@ class OnnxEngine implements InferenceEngine {
       return { outputs, milliseconds };
     } finally {
       // Given back after the caller's turn with it: see RunResult.
-      setImmediate(() => this.#free[index]!.push(slot));
+      setImmediate(() => held.free.push(slot));
     }
+  }
+
+  load(model: ModelPackage): Promise<void> {
+    return this.#changed(async () => {
+      if (this.#held.has(model)) return;
+      const held = new Held(model, this.#ids++);
+      try {
+        await this.#pool.replace(this.#setup([...this.#held.values(), held]));
+      } catch (error) {
+        throw new EngineStartError((error as Error).message, { cause: error });
+      }
+      this.#held.set(model, held);
+      this.#packages = [...this.#held.keys()];
+    });
+  }
+
+  unload(model: ModelPackage): Promise<void> {
+    return this.#changed(async () => {
+      const held = this.#held.get(model);
+      if (held === undefined) return;
+      this.#held.delete(model);
+      this.#packages = [...this.#held.keys()];
+      await held.whenIdle();
+      await this.#pool.replace(this.#setup([...this.#held.values()]));
+    });
   }
 
   close(): Promise<void> {
     return this.#pool.close();
   }
 
-  #newSlot(model: ModelPackage, index: number): Slot {
+  #changed(change: () => Promise<void>): Promise<void> {
+    const changed = this.#change.then(change);
+    this.#change = changed.catch(() => undefined);
+    return changed;
+  }
+
+  /** On the device that the engine runs on already: workers must not differ in it. */
+  #setup(held: readonly Held[]): WorkerSetup {
+    return { models: held.map(workerModel), devices: [this.device] };
+  }
+
+  #newSlot({ model, id }: Held): Slot {
     const capacity = this.mostBatches(model);
-    return { id: this.#slots++, model: index, capacity, memory: new SharedArrayBuffer(capacity * bytesOf(model)) };
+    return { id: this.#slots++, model: id, capacity, memory: new SharedArrayBuffer(capacity * bytesOf(model)) };
   }
 
   #isNew({ id }: Slot, worker: Worker): boolean {
@@ -117,9 +195,9 @@ function labelOf({ manifest }: ModelPackage): string {
   return `${manifest.name} ${manifest.version}`;
 }
 
-function workerModel({ directory, manifest, model, outputs }: ModelPackage): WorkerModel {
+function workerModel({ id, model: { directory, manifest, model, outputs } }: Held): WorkerModel {
   const { input, batch } = manifest;
-  return { label: join(directory, 'model.onnx'), model, batch, input: { name: input.name, shape: [batch, input.history, input.features.length] }, outputs };
+  return { id, label: join(directory, 'model.onnx'), model, batch, input: { name: input.name, shape: [batch, input.history, input.features.length] }, outputs };
 }
 
 /** Execution providers whose library lies beside ONNX Runtime's, best first. */

@@ -1,5 +1,7 @@
 /** One model as a worker gets it. */
 export interface WorkerModel {
+  /** Not used for another package, ever. */
+  readonly id: number;
   readonly label: string;
   readonly model: Uint8Array;
   readonly batch: number;
@@ -12,7 +14,7 @@ export type Device = 'cpu' | 'cuda' | 'tensorrt';
 /** workerData of worker.ts. */
 export interface WorkerSetup {
   readonly models: readonly WorkerModel[];
-  /** Tried in order; cpu always works. */
+  /** Tried in order. */
   readonly devices: readonly Device[];
 }
 
@@ -23,6 +25,7 @@ export interface WorkerSetup {
  */
 export interface Slot {
   readonly id: number;
+  /** WorkerModel.id. */
   readonly model: number;
   readonly capacity: number;
   readonly memory: SharedArrayBuffer;

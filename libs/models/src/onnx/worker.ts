@@ -11,8 +11,8 @@ interface Loaded {
   readonly session: InferenceSession;
 }
 
-async function open(device: Device): Promise<Loaded[]> {
-  const loaded: Loaded[] = [];
+async function open(device: Device): Promise<Map<number, Loaded>> {
+  const loaded = new Map<number, Loaded>();
   for (const model of models) {
     const session = await InferenceSession.create(model.model, {
       executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
@@ -23,7 +23,8 @@ async function open(device: Device): Promise<Loaded[]> {
       throw new Error(`${model.label}: can't be loaded (${(error as Error).message}); rebuild the package with the command in its manifest's field training.command`);
     });
     agree(model, session);
-    loaded.push({ model, session });
+    await warmUp(model, session);
+    loaded.set(model.id, { model, session });
   }
   return loaded;
 }
@@ -47,7 +48,15 @@ function agree(model: WorkerModel, session: InferenceSession): void {
   }
 }
 
-async function openFirst(): Promise<{ loaded: Loaded[]; device: Device }> {
+/** The first run allocates and, on a GPU, chooses kernels: it should not be a caller's. @throws Error when the model can't run. */
+async function warmUp({ label, input }: WorkerModel, session: InferenceSession): Promise<void> {
+  const values = new Float32Array(input.shape.reduce((product, each) => product * each, 1));
+  await session.run({ [input.name]: new Tensor('float32', values, input.shape) }).catch((error: unknown) => {
+    throw new Error(`${label}: fails on an input of zeros (${(error as Error).message}); rebuild the package with the command in its manifest's field training.command`);
+  });
+}
+
+async function openFirst(): Promise<{ loaded: Map<number, Loaded>; device: Device }> {
   const failures: string[] = [];
   for (const device of devices) {
     try {
@@ -103,7 +112,7 @@ try {
   // One after the other, in order: run() is asynchronous in name, and answers are matched by order.
   let last: Promise<void> = Promise.resolve();
   port.on('message', ({ slot, batches, introduce }: Job) => {
-    if (introduce !== undefined) slots.set(slot, new Work(loaded[introduce.model]!, introduce));
+    if (introduce !== undefined) slots.set(slot, new Work(loaded.get(introduce.model)!, introduce));
     const work = slots.get(slot)!;
     last = last.then(async () => {
       try {
