@@ -1,12 +1,17 @@
-import { ModelServiceService } from '@millwright/contracts';
+import { GRPCInferenceServiceService, ModelServiceService } from '@millwright/contracts';
 import type { EngineLogger } from '@millwright/models';
 import type { Telemetry } from '@millwright/observability';
 import type { Plant } from '@millwright/plant';
-import { GrpcHost, LOGGER, PLANT, ProcessorHost, TELEMETRY } from '@millwright/shell';
+import { GrpcHost, HttpHost, LOGGER, PLANT, ProcessorHost, Readiness, TELEMETRY } from '@millwright/shell';
 import { Inject, Module, Optional, type DynamicModule, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { observeModels, runMeter } from './inference-meter.js';
 import { createInferenceProcessor } from './inference.processor.js';
+import { modelsDirectory } from './judge.js';
 import { ModelController } from './model.controller.js';
+import { OpenInferenceController } from './serving/grpc.controller.js';
+import { openInferenceHandler } from './serving/http.handler.js';
+import { ModelServer } from './serving/model-server.js';
+import { ModelRepository } from './serving/repository.js';
 import { startModels, type InferenceSettings, type RunningModels } from './models.js';
 
 const SETTINGS = Symbol('InferenceSettings');
@@ -21,6 +26,8 @@ export class InferenceModule implements OnModuleInit, OnApplicationShutdown {
     @Inject(TELEMETRY) private readonly telemetry: Telemetry,
     @Inject(ProcessorHost) private readonly processors: ProcessorHost,
     @Inject(GrpcHost) private readonly grpc: GrpcHost,
+    @Inject(HttpHost) private readonly http: HttpHost,
+    @Inject(Readiness) private readonly readiness: Readiness,
     @Optional() @Inject(SETTINGS) private readonly settings: InferenceSettings = {},
   ) {}
 
@@ -34,6 +41,10 @@ export class InferenceModule implements OnModuleInit, OnApplicationShutdown {
     observeModels(this.telemetry, models.engine, models.scheduler);
     this.processors.add(createInferenceProcessor(this.plant, models));
     this.grpc.add(ModelServiceService, new ModelController(models.engine));
+    const repository = new ModelRepository({ directory: modelsDirectory(this.plant), ...models });
+    const server = new ModelServer(repository, models.scheduler, models.engine.name, this.readiness);
+    this.grpc.add(GRPCInferenceServiceService, new OpenInferenceController(server));
+    this.http.add('/v2', openInferenceHandler(server));
   }
 
   /** After the processors have drained. */

@@ -47,8 +47,13 @@ export function benches(plant: Plant, packages: readonly ModelPackage[]): Readon
   return result;
 }
 
+/** Folder of the plant's packages. */
+export function modelsDirectory(plant: Plant): string {
+  return join(plant.directory, 'models');
+}
+
 export function packageDirectory(plant: Plant, model: string): string {
-  return join(plant.directory, 'models', model);
+  return join(modelsDirectory(plant), model);
 }
 
 function judge(kind: AssetKind, names: readonly string[], model: ModelPackage): Judge {
