@@ -4,7 +4,8 @@ import { addConnectionOptions, type ConnectionOptions } from './connection.js';
 import type { DoctorOptions } from './doctor.js';
 import type { EvaluateOptions } from './evaluation/suite.js';
 import type { BaselineOptions, TrainOptions } from './learn.js';
-import { addRunOptions, wholeNumber, type RunOptions } from './run-options.js';
+import type { BenchOptions } from './models.js';
+import { addRunOptions, parseDuration, wholeNumber, wholeNumbers, type RunOptions } from './run-options.js';
 
 // Commands are loaded when called: `run` should not wait for trainers, nor `train` for servers.
 const program = new Command('millwright').description('Watches a factory as it runs.').showHelpAfterError('(--help after the command says more)').exitOverride();
@@ -71,6 +72,18 @@ addConnectionOptions(alarms.command('acknowledge'), 'alerting')
   .action(async (id: string, options: ConnectionOptions & { readonly by: string; readonly comment?: string }) => {
     process.exitCode = await (await import('./alarms.js')).acknowledgeAlarm({ id, ...options });
   });
+
+program
+  .command('models')
+  .description('model packages')
+  .command('bench')
+  .description('device, and windows a second by windows a request, of each package of a plant on this machine')
+  .requiredOption('--plant <plant>', 'plant file, or the name of a shipped plant')
+  .option('--batch <n,n,...>', 'windows a request', wholeNumbers, [1, 8, 32, 256])
+  .option('--for <duration>', 'time for each measurement, for example 5s', parseDuration, 1)
+  .option('--workers <n>', 'inference threads (default: one less than there are cores)', wholeNumber)
+  .option('--json', 'one JSON line a measurement', false)
+  .action(does(async (options: BenchOptions) => (await import('./models.js')).benchModels(options)));
 
 const topics = program.command('topics').description('the topics on Kafka (KAFKA_BROKERS)');
 topics

@@ -1,4 +1,4 @@
 export { createInferenceProcessor, type InferenceModels } from './inference.processor.js';
 export { InferenceModule } from './inference.module.js';
-export { packageDirectory } from './judge.js';
+export { modelsDirectory, packageDirectory } from './judge.js';
 export { startModels, type InferenceSettings, type RunningModels } from './models.js';
