@@ -2,9 +2,9 @@ import type { ModelPackage } from './package.js';
 
 /** Runs models. Each worker of an engine can run any of the packages that it holds, and has run each once before it gets work. */
 export interface InferenceEngine {
-  /** "onnx". */
+  /** "onnx" or "tfjs". */
   readonly name: string;
-  /** Device in use: "cpu", "cuda" or "tensorrt". */
+  /** Device in use: "cpu", "cuda" or "tensorrt"; of tfjs the package in use: "tfjs-node-gpu", "tfjs-node" or "tfjs". */
   readonly device: string;
   /** Those that can be run now. */
   readonly packages: readonly ModelPackage[];

@@ -5,9 +5,15 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digit
 const numbers = z.array(z.number());
 const outputName = z.string().min(1);
 
+/** Engines, and the file of a package that each reads the graph from. */
+export const MODEL_FILES = { onnx: 'model.onnx', tfjs: 'model.json' } as const;
+export type EngineName = keyof typeof MODEL_FILES;
+
 const common = {
   /** Format of this file. */
   format: z.literal('millwright-model/1'),
+  /** What runs the graph: "onnx" (default) a model.onnx, "tfjs" a model.json of TensorFlow.js, a layers or a graph model, with its weights. */
+  engine: z.enum(['onnx', 'tfjs']).optional(),
   name,
   version: z.string().min(1),
   description: z.string(),
@@ -39,8 +45,10 @@ const common = {
     /** Figures on data that was not trained on. */
     metrics: z.record(z.string(), z.number()),
   }),
-  /** Of model.onnx; checked whenever the package is loaded. */
+  /** Of model.onnx or model.json; checked whenever the package is loaded. */
   sha256,
+  /** Checksums of the files of weights that model.json names, by file name. */
+  weights: z.record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected the name of a file beside the manifest'), sha256).optional(),
 };
 
 const manifestSchema = z.discriminatedUnion('task', [
@@ -98,6 +106,7 @@ export function parseManifest(value: unknown): Manifest | ManifestProblem {
 }
 
 function inconsistency(manifest: Manifest): ManifestProblem | undefined {
+  if (manifest.engine !== 'tfjs' && manifest.weights !== undefined) return { field: 'weights', problem: 'model.onnx holds its weights itself' };
   const { features } = manifest.input;
   const twice = repeated(features);
   if (twice !== undefined) return { field: 'input.features', problem: `"${twice}" stands there twice` };

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { logits, Random, scale, softmax, type Network, type Scaler } from '@millwright/learning';
 import { writePackage, loadPackage, type ModelPackage } from '../package.js';
-import { NotLoadedError, type InferenceEngine } from '../engine.js';
+import type { InferenceEngine } from '../engine.js';
 import { diagnosisManifest, randomClassifier, silentLogger, temporaryFolder, toyPackage } from '../testing/packages.js';
 import { startOnnxEngine } from './engine.js';
 
@@ -73,18 +73,6 @@ describe('ONNX engine', () => {
     expect(await Promise.all(runs)).toEqual(Array.from({ length: 20 }, (_, i) => [128, 24][i % 2]));
   });
 
-  it('answers several batches in one call as one by one', async () => {
-    const model = await toyPackage();
-    const onnx = await engine([model]);
-    const { scaler } = randomClassifier([12, 16, 4], 1);
-    const values = windows(96, scaler, 4);
-    const together = (await onnx.run(model, 3, (input) => input.set(values))).outputs.map((output) => output.slice());
-    for (let batch = 0; batch < 3; batch++) {
-      const { outputs } = await onnx.run(model, 1, (input) => input.set(values.subarray(batch * 32 * 12, (batch + 1) * 32 * 12)));
-      model.outputs.forEach(({ width }, o) => expect(together[o]!.subarray(batch * 32 * width, (batch + 1) * 32 * width)).toEqual(outputs[o]));
-    }
-  });
-
   it.each<[string, (manifest: ReturnType<typeof diagnosisManifest>) => void, RegExp]>([
     ['batch', (m) => (m.batch = 16), /model\.onnx: the graph's input must be "features", float32 \[16, 1, 12\]/],
     ['input name', (m) => (m.input.name = 'x'), /the graph's input must be "x"/],
@@ -106,36 +94,6 @@ describe('ONNX engine', () => {
     await expect(startOnnxEngine({ packages: [await loadPackage(directory)], workers: 1, logger: silentLogger })).rejects.toThrow(/model\.onnx: /);
   });
 
-  it('takes a package up and gives another back while batches run, and drops none', async () => {
-    const [old, fresh] = [await toyPackage([12, 16, 4], 1), await toyPackage([12, 16, 4], 2)];
-    const onnx = await engine([old], 2);
-    const answer = (model: ModelPackage): Promise<string> => onnx.run(model, 1, (input) => input.fill(1)).then(({ outputs }) => outputs[0]!.join());
-    const [alone, other] = [await answer(old), await answer(await toyPackage([12, 16, 4], 2)).catch((error: unknown) => error)];
-    expect(other).toBeInstanceOf(NotLoadedError);
-    let current = old;
-    let stop = false;
-    const answers: { readonly by: ModelPackage; readonly answer: string }[] = [];
-    const caller = async (): Promise<void> => {
-      while (!stop) {
-        const by = current;
-        answers.push({ by, answer: await answer(by) });
-      }
-    };
-    const callers = Array.from({ length: 8 }, caller);
-    await onnx.load(fresh);
-    expect(onnx.packages).toEqual([old, fresh]);
-    current = fresh;
-    await onnx.unload(old);
-    expect(onnx.packages).toEqual([fresh]);
-    stop = true;
-    await Promise.all(callers);
-    const expected = await answer(fresh);
-    expect(expected).not.toBe(alone);
-    expect(answers.filter(({ by }) => by === old).length).toBeGreaterThan(0);
-    for (const { by, answer } of answers) expect(answer).toBe(by === old ? alone : expected);
-    await expect(answer(old)).rejects.toBeInstanceOf(NotLoadedError);
-  });
-
   it('goes on with what it holds where a package cannot be loaded', async () => {
     const model = await toyPackage();
     const { scaler, labels } = randomClassifier([2, 2], 1);
@@ -145,14 +103,5 @@ describe('ONNX engine', () => {
     await expect(onnx.load(await loadPackage(directory))).rejects.toThrow(/model\.onnx: can't be loaded/);
     expect(onnx.packages).toEqual([model]);
     expect((await onnx.run(model, 1, (input) => input.fill(0))).outputs[0]).toHaveLength(128);
-  });
-
-  it('ends running batches before it closes, and refuses new ones', async () => {
-    const model = await toyPackage();
-    const onnx = await engine([model]);
-    const running = onnx.run(model, 1, (input) => input.fill(0));
-    await onnx.close();
-    expect((await running).outputs[0]).toHaveLength(128);
-    await expect(onnx.run(model, 1, (input) => input.fill(0))).rejects.toThrow('the inference engine is closed');
   });
 });
