@@ -1,4 +1,4 @@
-import { InferenceScheduler, loadPackage, startOnnxEngine, type ModelPackage } from '@millwright/models';
+import { InferenceScheduler, loadPackage, startEngine, type ModelPackage } from '@millwright/models';
 import { loadPlant } from '@millwright/plant';
 import { modelsDirectory } from '@millwright/service-inference';
 import { readdirSync, existsSync } from 'node:fs';
@@ -38,7 +38,7 @@ export async function benchModels({ plant, batch, for: seconds, workers, json }:
   const names = existsSync(directory) ? readdirSync(directory).filter((name) => existsSync(join(directory, name, 'manifest.json'))) : [];
   if (names.length === 0) throw new UsageError(`There is no model in ${directory}: train one with millwright train, or name another plant.`);
   const packages = await Promise.all(names.map((name) => loadPackage(join(directory, name))));
-  const engine = await startOnnxEngine({ packages, logger: standardErrorLogger('models'), ...(workers === undefined ? {} : { workers }) });
+  const engine = await startEngine({ packages, logger: standardErrorLogger('models'), ...(workers === undefined ? {} : { workers }) });
   try {
     const rows: string[][] = [];
     for (const model of packages) {

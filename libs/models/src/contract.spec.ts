@@ -5,6 +5,7 @@ import { startOnnxEngine } from './onnx/engine.js';
 import type { ModelPackage } from './package.js';
 import { randomClassifier, silentLogger, toyPackage } from './testing/packages.js';
 import { tfjsPackage } from './testing/tfjs-packages.js';
+import { startEngine } from './start.js';
 import { installedTfjs, startTfjsEngine, TFJS_PACKAGES } from './tfjs/engine.js';
 
 interface Subject {
@@ -38,6 +39,16 @@ function windows(count: number): Float32Array {
   const random = new Random(4);
   return Float32Array.from({ length: count * 12 }, () => 3 * random.normal());
 }
+
+describe('engines', () => {
+  it('refuse packages of another engine', async () => {
+    const { model } = await tfjsPackage('layers-model', [12, 16, 4], 1);
+    await expect(startEngine({ packages: [await toyPackage(), model], workers: 1, logger: silentLogger })).rejects.toThrow(/field engine: the model is for tfjs, and the engine that runs here is onnx/);
+    const running = await startEngine({ packages: [await toyPackage()], workers: 1, logger: silentLogger });
+    open.push(running);
+    await expect(running.load(model)).rejects.toThrow(/field engine/);
+  });
+});
 
 describe.each([onnx, ...tfjs])('inference engine: $name', (subject) => {
   if (subject.missing !== undefined) {
