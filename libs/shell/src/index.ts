@@ -3,7 +3,7 @@ export { ConfigError, integer, readEnvironment, shellEnvironment, kafkaEnvironme
 export { callTraceparent, GrpcHost } from './grpc-host.js';
 export { bidiStreaming, clientStreaming, sent, serverStreaming, unary } from './handlers.js';
 export { HttpHost, json, type HttpAnswer, type HttpHandler, type HttpRequest } from './http-host.js';
-export { openTelemetry } from './open-telemetry.js';
+export { openTelemetry, VERSION } from './open-telemetry.js';
 export { ProcessorHost, type CommitListener } from './processor-host.js';
 export { Readiness, type Check, type CheckResult } from './readiness.js';
 export { deadlineExceeded, failedPrecondition, invalidArgument, notFound, resourceExhausted, RpcError, statusDetails, unavailable, type FieldViolation } from './rpc-error.js';

@@ -9,7 +9,6 @@ import { rawFloats, rawOfFloats, rawOfStrings, requireFp32 } from './tensors.js'
 const CODES: Readonly<Partial<Record<status, number>>> = {
   [status.INVALID_ARGUMENT]: 400,
   [status.NOT_FOUND]: 404,
-  [status.FAILED_PRECONDITION]: 400,
   [status.RESOURCE_EXHAUSTED]: 429,
   [status.UNAVAILABLE]: 503,
   [status.DEADLINE_EXCEEDED]: 504,

@@ -1,9 +1,10 @@
 import type { ModelPackage } from '@millwright/models';
+import { VERSION } from '@millwright/shell';
 
 /** What ServerMetadata says, however it was asked. */
 export const SERVER = {
   name: 'millwright',
-  version: '0.1.0',
+  version: VERSION,
   /** Extensions of the protocol, by the names that Triton gives them. */
   extensions: ['classification', 'binary_tensor_data', 'model_repository', 'schedule_policy'],
 };
