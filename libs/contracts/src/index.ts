@@ -60,6 +60,7 @@ export {
   Regression,
   Anomaly,
   Contribution,
+  ShadowResult,
 } from './generated/millwright/inference/v1/inference.js';
 export {
   ListModelsRequest,
@@ -138,6 +139,24 @@ export {
   Stage,
   ModelVersion,
 } from './generated/millwright/model/v1/registry.js';
+export {
+  Approval,
+  RegisterModelRequest,
+  RegisterModelResponse,
+  MoveModelRequest,
+  MoveModelResponse,
+  RollBackModelRequest,
+  RollBackModelResponse,
+  ListModelChangesRequest,
+  ListModelChangesResponse,
+  CompareModelRequest,
+  CompareModelResponse,
+  ShadowComparison,
+  Confusion,
+  ModelRegistryServiceService,
+  ModelRegistryServiceClient,
+  type ModelRegistryServiceServer,
+} from './generated/millwright/model/v1/registry_service.js';
 export { Any } from './generated/google/protobuf/any.js';
 export type { MessageFns } from './generated/millwright/stream/v1/watermark.js';
 export * from './topics.js';

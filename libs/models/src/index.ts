@@ -5,3 +5,7 @@ export { startEngine } from './start.js';
 export { startTfjsEngine, type TfjsEngineOptions } from './tfjs/engine.js';
 export { startOnnxEngine, type OnnxEngineOptions } from './onnx/engine.js';
 export { DeadlineError, InferenceScheduler, QueueFullError, type InferencePriority, type ScheduledRun, type SchedulerOptions, type SubmitOptions } from './scheduler.js';
+export { emptyHistory, inProduction, recorded, RegistryError, rollbackTarget, STAGES, type Change, type ModelHistory, type Stage, type Version } from './registry/history.js';
+export { isCanaryAsset, productionChangeAt, Timeline, type InForce } from './registry/in-force.js';
+export { checkPackage, ObjectFolder, type CheckedPackage } from './registry/object-folder.js';
+export { generateKey, KeyFileError, readTrustedKeys, signPackage, type TrustedKeys } from './registry/signature.js';
