@@ -12,17 +12,21 @@ export interface ModelOutput {
   readonly width: number;
 }
 
-/** A model package as loaded: a folder with manifest.json and model.onnx, or model.json and its weights. */
-export interface ModelPackage {
+/** A model package as its manifest describes it. */
+export interface ModelDescription {
   readonly directory: string;
   readonly manifest: Manifest;
+  /** Input values a row: history × features. */
+  readonly width: number;
+  readonly outputs: readonly ModelOutput[];
+}
+
+/** A model package as loaded: a folder with manifest.json and model.onnx, or model.json and its weights. */
+export interface ModelPackage extends ModelDescription {
   /** model.onnx or model.json, whole. */
   readonly model: Uint8Array;
   /** Files of weights beside model.json, by name. */
   readonly weights: ReadonlyMap<string, Uint8Array>;
-  /** Input values a row: history × features. */
-  readonly width: number;
-  readonly outputs: readonly ModelOutput[];
 }
 
 /** Thrown for a package that can't be used. The message names file and field and says what to do. */
@@ -48,6 +52,20 @@ const REBUILD = 'correct it, or rebuild the package with the command in its fiel
 export async function loadPackage(directory: string): Promise<ModelPackage> {
   const manifestFile = join(directory, 'manifest.json');
   const text = (await read(manifestFile)).toString('utf8');
+  const description = describeModel(directory, text);
+  const { manifest } = description;
+  const model = await checked(directory, MODEL_FILES[engineOf(manifest)], manifest.sha256, 'sha256');
+  const weights = new Map<string, Uint8Array>();
+  for (const [name, sha256] of Object.entries(manifest.weights ?? {})) weights.set(name, await checked(directory, name, sha256, `weights.${name}`));
+  return { ...description, model, weights };
+}
+
+/**
+ * What the text of a manifest says of the package in a folder, which is not looked at.
+ * @throws ModelPackageError
+ */
+export function describeModel(directory: string, text: string): ModelDescription {
+  const manifestFile = join(directory, 'manifest.json');
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -56,10 +74,7 @@ export async function loadPackage(directory: string): Promise<ModelPackage> {
   }
   const manifest = parseManifest(json);
   if ('problem' in manifest) throw new ModelPackageError(manifestFile, manifest.field, manifest.problem, REBUILD);
-  const model = await checked(directory, MODEL_FILES[engineOf(manifest)], manifest.sha256, 'sha256');
-  const weights = new Map<string, Uint8Array>();
-  for (const [name, sha256] of Object.entries(manifest.weights ?? {})) weights.set(name, await checked(directory, name, sha256, `weights.${name}`));
-  return { directory, manifest, model, weights, width: manifest.input.history * manifest.input.features.length, outputs: outputsOf(manifest) };
+  return { directory, manifest, width: manifest.input.history * manifest.input.features.length, outputs: outputsOf(manifest) };
 }
 
 /** The engine that runs a package. */

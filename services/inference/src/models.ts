@@ -2,6 +2,7 @@ import { InferenceScheduler, loadPackage, startEngine, type EngineLogger, type I
 import type { Plant } from '@millwright/plant';
 import { packageDirectory } from './judge.js';
 import type { InferenceModels } from './inference.processor.js';
+import type { RunRow } from './registry/version-loader.js';
 
 /** Settings of the inference service. */
 export interface InferenceSettings {
@@ -9,11 +10,17 @@ export interface InferenceSettings {
   readonly workers?: number;
   /** Of ONNX Runtime; default: TensorRT or CUDA where installed, the CPU otherwise. */
   readonly device?: 'cpu' | 'cuda' | 'tensorrt';
+  /** Folder of the packages of registered models; without it none can be registered. */
+  readonly registryFolder?: string;
+  /** File of the public keys that packages must be signed with; without it they need no signature. */
+  readonly trustedKeysFile?: string;
 }
 
 /** Models at work: close ends the engine. */
 export interface RunningModels extends InferenceModels {
   readonly engine: InferenceEngine;
+  /** Loads a package that comes to them while they work. @throws EngineStartError */
+  load(model: ModelPackage): Promise<RunRow>;
   close(): Promise<void>;
 }
 
@@ -24,8 +31,22 @@ export interface RunningModels extends InferenceModels {
  */
 export async function startModels(plant: Plant, settings: InferenceSettings, logger: EngineLogger, onRun?: (run: ScheduledRun) => void): Promise<RunningModels> {
   const packages = await loadModels(plant);
-  const engine = await startEngine({ packages, logger, ...settings });
-  return { packages, engine, scheduler: new InferenceScheduler(engine, onRun === undefined ? {} : { onRun }), close: () => engine.close() };
+  const observed = onRun === undefined ? {} : { onRun };
+  const engines: InferenceEngine[] = [];
+  const start = async (held: readonly ModelPackage[]): Promise<{ engine: InferenceEngine; scheduler: InferenceScheduler }> => {
+    const engine = await startEngine({ packages: held, logger, ...(settings.workers !== undefined && { workers: settings.workers }), ...(settings.device !== undefined && { device: settings.device }) });
+    engines.push(engine);
+    return { engine, scheduler: new InferenceScheduler(engine, observed) };
+  };
+  return {
+    packages,
+    ...(await start(packages)),
+    async load(model) {
+      const { scheduler } = await start([model]);
+      return (row, priority) => scheduler.submit(model, row, { priority, whenFull: 'wait' });
+    },
+    close: async () => void (await Promise.all(engines.map((engine) => engine.close()))),
+  };
 }
 
 function loadModels(plant: Plant): Promise<ModelPackage[]> {

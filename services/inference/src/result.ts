@@ -11,11 +11,11 @@ type Judgement = Pick<InferenceResult, 'result' | 'contributions'>;
 
 /** Turns a model's outputs of one row into what is published of them. */
 export function judgement(judge: Judge, outputs: readonly Float32Array[]): Judgement {
-  const contributions = outputs[judge.model.outputs.findIndex(({ role }) => role === 'contributions')];
+  const contributions = outputs[judge.version.model.outputs.findIndex(({ role }) => role === 'contributions')];
   return { result: resultOf(judge, outputs), contributions: contributors(contributions, judge.signalsOf) };
 }
 
-function resultOf({ model }: Judge, outputs: readonly Float32Array[]): NonNullable<InferenceResult['result']> {
+function resultOf({ version: { model } }: Judge, outputs: readonly Float32Array[]): NonNullable<InferenceResult['result']> {
   const { manifest } = model;
   const output = (role: string): Float32Array => outputs[model.outputs.findIndex((each) => each.role === role)]!;
   const number = (role: string): number => rounded(output(role)[0]!);
