@@ -127,7 +127,7 @@ export class RegistryView implements VersionSource {
   #follow({ name, version, stage, effectiveUs, by }: Change): void {
     const { loader, logger } = this.#options;
     const model = this.#model(name);
-    logger.info({ model: name, version, stage, effectiveUs, by }, `${name} ${version} becomes ${stage}`);
+    logger.info({ model: name, version, stage, effectiveUs, by }, `${name}: ${version === '' ? 'the package beside the plant file' : version} becomes ${stage}`);
     if (model.askedUs > effectiveUs) {
       logger.warn({ model: name, version, effectiveUs, judgedUs: model.askedUs }, `the change of ${name} came when windows that it is for had been judged: a replay judges those otherwise`);
     }
