@@ -3,6 +3,7 @@ import {
   type Dataset, type Evaluation, type Examples, type Network, type Scaler, type Split, type TrainingOptions,
 } from '@millwright/learning';
 import { writePackage, type DiagnosisManifest } from '@millwright/models';
+import { profileOf } from '@millwright/quality';
 
 /** How a diagnosis model is trained. */
 export interface ClassifierSettings {
@@ -54,7 +55,8 @@ export interface PackageDescription {
 }
 
 /** Writes the classifier as a model package. */
-export async function writeClassifier(directory: string, data: Pick<Dataset, 'features' | 'labels'>, { network, scaler }: Classifier, about: PackageDescription): Promise<void> {
+export async function writeClassifier(directory: string, data: Dataset, classifier: Classifier, about: PackageDescription): Promise<void> {
+  const { network, scaler } = classifier;
   const { impute, mean, std, clip } = scaler;
   await writePackage(
     directory,
@@ -71,10 +73,31 @@ export async function writeClassifier(directory: string, data: Pick<Dataset, 'fe
       outputs: { probabilities: 'probabilities', contributions: 'contributions' },
       batch: BATCH,
       preprocessing: { impute: [...impute], mean: [...mean], std: [...std], clip },
+      profile: profiles(data, classifier, about.normal),
       training: about.training,
     },
     exportClassifier(network, scaler, BATCH),
   );
+}
+
+/** Differences of a probability that nobody acts on. */
+const PROBABILITY_RESOLUTION = 0.01;
+
+/** What drift is measured from: inputs and outputs of normal operation. */
+function profiles(data: Dataset, { network, scaler }: Classifier, normal: string): NonNullable<DiagnosisManifest['profile']> {
+  const healthy = data.labels.indexOf(normal);
+  const rows = subset(data, [...data.classes.keys()].filter((row) => data.classes[row] === healthy));
+  const width = data.features.length;
+  const column = (feature: number): Float64Array => Float64Array.from({ length: rows.rows }, (_, row) => rows.values[row * width + feature]!);
+  const scores = logits(network, scale(rows, scaler), rows.rows);
+  const classes = data.labels.length;
+  const probabilities = Float64Array.from({ length: rows.rows }, (_, row) => {
+    const own = scores.subarray(row * classes, (row + 1) * classes);
+    const highest = Math.max(...own);
+    return Math.exp(own[healthy]! - highest) / own.reduce((sum, score) => sum + Math.exp(score - highest), 0);
+  });
+  const plain = ({ edges, counts, missing }: ReturnType<typeof profileOf>): { edges: number[]; counts: number[]; missing: number } => ({ edges: [...edges], counts: [...counts], missing });
+  return { inputs: data.features.map((_, feature) => plain(profileOf(column(feature)))), prediction: plain(profileOf(probabilities, { resolution: PROBABILITY_RESOLUTION })) };
 }
 
 export const rounded = (value: number): number => Math.round(value * 1e4) / 1e4;

@@ -9,6 +9,16 @@ const outputName = z.string().min(1);
 export const MODEL_FILES = { onnx: 'model.onnx', tfjs: 'model.json' } as const;
 export type EngineName = keyof typeof MODEL_FILES;
 
+/** How a quantity was distributed in training: counts in bins; see Profile in libs/quality. */
+const profile = z.strictObject({
+  /** Inner edges, ascending. */
+  edges: z.array(z.number()).max(100),
+  /** Rows in each of the edges.length + 1 bins. */
+  counts: z.array(z.int().min(0)),
+  /** Rows without a value. */
+  missing: z.int().min(0),
+});
+
 const common = {
   /** Format of this file. */
   format: z.literal('millwright-model/1'),
@@ -37,6 +47,11 @@ const common = {
    * (x - mean) / std, then limited to ±clip. It is in the graph; here it stands for people and for drift monitors.
    */
   preprocessing: z.strictObject({ impute: numbers, mean: numbers, std: z.array(z.number().positive()), clip: z.number().positive() }),
+  /**
+   * What the model saw in training, so that drift from it is noticed; of normal operation where the model is a diagnosis. Prediction: of
+   * the probability of the normal label, of the value, or of the score.
+   */
+  profile: z.strictObject({ /** In the order of input.features. */ inputs: z.array(profile), prediction: profile }).optional(),
   training: z.strictObject({
     data: z.string(),
     dataSha256: sha256,
@@ -114,10 +129,23 @@ function inconsistency(manifest: Manifest): ManifestProblem | undefined {
     const count = manifest.preprocessing[field].length;
     if (count !== features.length) return { field: `preprocessing.${field}`, problem: `${count} values for ${features.length} features` };
   }
+  const unsound = inconsistentProfile(manifest);
+  if (unsound !== undefined) return unsound;
   if (manifest.task !== 'diagnosis') return undefined;
   const label = repeated(manifest.labels);
   if (label !== undefined) return { field: 'labels', problem: `"${label}" stands there twice` };
   if (!manifest.labels.includes(manifest.normal)) return { field: 'normal', problem: `"${manifest.normal}" is not among the labels` };
+  return undefined;
+}
+
+function inconsistentProfile({ profile: given, input: { features } }: Manifest): ManifestProblem | undefined {
+  if (given === undefined) return undefined;
+  if (given.inputs.length !== features.length) return { field: 'profile.inputs', problem: `${given.inputs.length} profiles for ${features.length} features` };
+  for (const [i, { edges, counts }] of [...given.inputs, given.prediction].entries()) {
+    const field = i < features.length ? `profile.inputs.${i}` : 'profile.prediction';
+    if (counts.length !== edges.length + 1) return { field, problem: `${counts.length} counts for ${edges.length} edges, which make ${edges.length + 1} bins` };
+    if (edges.some((edge, k) => k > 0 && !(edge > edges[k - 1]!))) return { field, problem: 'the edges do not ascend' };
+  }
   return undefined;
 }
 

@@ -6,7 +6,7 @@ import { EVENT_LOG, GrpcHost, HttpHost, LOGGER, PLANT, ProcessorHost, Readiness,
 import type { EventLog } from '@millwright/streams';
 import { Inject, Module, Optional, type DynamicModule, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { registryFolder } from './environment.js';
-import { observeModels, runMeter } from './inference-meter.js';
+import { observeModels, runMeter, shadowMeter } from './inference-meter.js';
 import { createInferenceProcessor } from './inference.processor.js';
 import { modelsDirectory } from './judge.js';
 import { ModelController } from './model.controller.js';
@@ -50,7 +50,7 @@ export class InferenceModule implements OnModuleInit, OnApplicationShutdown {
       load: (model) => models.load(model), nowUs: () => Date.now() * 1000,
     });
     this.#registry = registry;
-    this.processors.add(createInferenceProcessor(plant, { ...models, versions: registry.versions }));
+    this.processors.add(createInferenceProcessor(plant, { ...models, versions: registry.versions }), shadowMeter(this.telemetry, models.packages.map(({ manifest }) => manifest.name)));
     this.grpc.add(ModelServiceService, new ModelController(models.engine));
     this.grpc.add(registry.service, registry.controller);
     const repository = new ModelRepository({ directory: modelsDirectory(this.plant), ...models });
