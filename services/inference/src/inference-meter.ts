@@ -1,4 +1,4 @@
-import { ShadowResult, TOPICS } from '@millwright/contracts';
+import { Finding, ShadowResult, TOPICS } from '@millwright/contracts';
 import type { InferenceEngine, InferenceScheduler, ScheduledRun } from '@millwright/models';
 import { ATTRIBUTES, METRICS, type Telemetry } from '@millwright/observability';
 import type { CommitListener } from '@millwright/shell';
@@ -46,6 +46,18 @@ export function shadowMeter(telemetry: Telemetry, models: readonly string[]): Co
       const outcomes = shadow === undefined ? undefined : counts.get(shadow.model);
       const compared = shadow === undefined || production === undefined ? undefined : compare(shadow, production);
       if (outcomes !== undefined && compared !== undefined) outcomes[compared.agree ? 'agreed' : 'differed']++;
+    }
+  };
+}
+
+/** Counts findings of drift, as it is committed; that one has ended is no finding. */
+export function driftMeter(telemetry: Telemetry): CommitListener {
+  const findings = telemetry.counter(METRICS.qualityFindings);
+  return ({ outputs }) => {
+    for (const { topic, value, headers } of outputs) {
+      if (topic !== TOPICS.quality.name || headers.schema !== TOPICS.quality.schema) continue;
+      const { asset, active } = Finding.decode(value);
+      if (active) findings.add(1, { [ATTRIBUTES.finding]: 'drift', [ATTRIBUTES.asset]: asset });
     }
   };
 }

@@ -6,8 +6,9 @@ import { EVENT_LOG, GrpcHost, HttpHost, LOGGER, PLANT, ProcessorHost, Readiness,
 import type { EventLog } from '@millwright/streams';
 import { Inject, Module, Optional, type DynamicModule, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { registryFolder } from './environment.js';
-import { observeModels, runMeter, shadowMeter } from './inference-meter.js';
-import { createInferenceProcessor } from './inference.processor.js';
+import { createDriftProcessor } from './drift/drift.processor.js';
+import { driftMeter, observeModels, runMeter, shadowMeter } from './inference-meter.js';
+import { createInferenceProcessor, packagedBenches } from './inference.processor.js';
 import { modelsDirectory } from './judge.js';
 import { ModelController } from './model.controller.js';
 import { OpenInferenceController } from './serving/grpc.controller.js';
@@ -51,6 +52,10 @@ export class InferenceModule implements OnModuleInit, OnApplicationShutdown {
     });
     this.#registry = registry;
     this.processors.add(createInferenceProcessor(plant, { ...models, versions: registry.versions }), shadowMeter(this.telemetry, models.packages.map(({ manifest }) => manifest.name)));
+    // Where no model has a profile there is nothing to watch, and nobody else writes to the topic of findings.
+    if ([...models.packages, ...registry.registered.map(({ model }) => model)].some(({ manifest }) => manifest.profile !== undefined)) {
+      this.processors.add(createDriftProcessor(plant, packagedBenches(plant, models), registry.versions), driftMeter(this.telemetry));
+    }
     this.grpc.add(ModelServiceService, new ModelController(models.engine));
     this.grpc.add(registry.service, registry.controller);
     const repository = new ModelRepository({ directory: modelsDirectory(this.plant), ...models });

@@ -18,15 +18,23 @@ export interface InferenceModels {
 }
 
 /**
+ * Who judges each kind by the packages beside the plant file.
+ * @throws ModelPackageError where models and plant don't fit
+ */
+export function packagedBenches(plant: Plant, { packages, scheduler }: InferenceModels): ReadonlyMap<string, Bench> {
+  return benches(plant, packages.map((model): Version => ({ model, run: (row, priority) => scheduler.submit(model, row, { priority, whenFull: 'wait' }) })));
+}
+
+/**
  * Judges every window of features by the models of its asset's kind, in the versions that the registry has for the time at which
  * the window ends. A window of which no sample came ends the history: it has no judgement, and models that look back start anew
  * after it. An amended window takes the place of its earlier revision and is judged again; judgements of later windows stand.
  * What versions in the shadow say goes beside what is acted on to a topic of its own, which nothing acts on.
  * @throws ModelPackageError where models and plant don't fit
  */
-export function createInferenceProcessor(plant: Plant, { packages, scheduler, versions = NO_REGISTRY }: InferenceModels): Processor<FeatureVector, InferenceState> {
-  const packaged = packages.map((model): Version => ({ model, run: (row, priority) => scheduler.submit(model, row, { priority, whenFull: 'wait' }) }));
-  const panels = new Map([...benches(plant, packaged)].map(([kind, bench]) => [kind, new Panel(bench, versions)]));
+export function createInferenceProcessor(plant: Plant, models: InferenceModels): Processor<FeatureVector, InferenceState> {
+  const { versions = NO_REGISTRY } = models;
+  const panels = new Map([...packagedBenches(plant, models)].map(([kind, bench]) => [kind, new Panel(bench, versions)]));
 
   return {
     name: 'inference',
