@@ -10,13 +10,17 @@ export const MODEL_FILES = { onnx: 'model.onnx', tfjs: 'model.json' } as const;
 export type EngineName = keyof typeof MODEL_FILES;
 
 /** How a quantity was distributed in training: counts in bins; see Profile in libs/quality. */
+
+/** How a quantity was distributed in training, in bins; Profile in libs/quality says more. */
 const profile = z.strictObject({
-  /** Inner edges, ascending. */
+  /** Ascending: just below the least value, the quantiles, the greatest value. */
   edges: z.array(z.number()).max(100),
   /** Rows in each of the edges.length + 1 bins. */
   counts: z.array(z.int().min(0)),
   /** Rows without a value. */
   missing: z.int().min(0),
+  /** Population stability index above which it has drifted. */
+  limit: z.number().positive(),
 });
 
 const common = {
@@ -48,8 +52,8 @@ const common = {
    */
   preprocessing: z.strictObject({ impute: numbers, mean: numbers, std: z.array(z.number().positive()), clip: z.number().positive() }),
   /**
-   * What the model saw in training, so that drift from it is noticed; of normal operation where the model is a diagnosis. Prediction: of
-   * the probability of the normal label, of the value, or of the score.
+   * What the model saw in training, so that drift from it is noticed. Prediction: of the value, of the score, or of the probability of the
+   * normal label where that wins.
    */
   profile: z.strictObject({ /** In the order of input.features. */ inputs: z.array(profile), prediction: profile }).optional(),
   training: z.strictObject({

@@ -16,11 +16,13 @@ for name, train, live, bins in [
 ]:
     train, live = np.round(train, 3), np.round(live, 3)
     # Inner edges at the quantiles k / bins, without repeats; a bin holds what is above its lower edge, and its upper edge.
-    edges = np.unique(np.quantile(train, np.arange(1, bins) / bins))
+    # The first edge is just below the least value, the last is the greatest.
+    below = train.min() - max(abs(train.min()) * 2.0**-40, 2.0**-1000)
+    edges = np.unique(np.concatenate([[below], np.quantile(train, np.arange(1, bins) / bins), [train.max()]]))
     place = lambda values: np.searchsorted(edges, values, side="left")
     expected = np.bincount(place(train), minlength=len(edges) + 1)
     actual = np.bincount(place(live), minlength=len(edges) + 1)
-    share = lambda counts: (counts + 0.5) / (counts.sum() + 0.5 * len(counts))
+    share = lambda counts: (counts / counts.sum() + 1e-3) / (1 + 1e-3 * len(counts))
     e, a = share(expected), share(actual)
     psi = rel_entr(a, e).sum() + rel_entr(e, a).sum()
     ks = ks_2samp(place(train), place(live), method="asymp")

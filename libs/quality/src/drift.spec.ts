@@ -39,29 +39,41 @@ describe('drift', () => {
   it('is there when a distribution has moved far, and not by chance', () => {
     const drifted = Object.fromEntries(reference.cases.map(({ name, bins, train, live }) => {
       const profile = profileOf(train, { bins });
-      return [name, hasDrifted(driftOf(profile, counted(profile.edges, live)))];
+      return [name, hasDrifted(profile, driftOf(profile, counted(profile.edges, live)))];
     }));
     expect(drifted).toEqual({ same: false, shifted: true, wider: true, 'far away': true, ties: true });
     // Five rows that all lie at one end are many for the index, and few for the test.
     const profile = profileOf(reference.cases[0]!.train);
     const few = driftOf(profile, counted(profile.edges, [1.5, 1.1, 1.2]));
     expect(few.psi).toBeGreaterThan(0.25);
-    expect(hasDrifted(few)).toBe(false);
+    expect(hasDrifted(profile, few)).toBe(false);
   });
 
   it('sees gaps', () => {
     const profile = profileOf([1, 2, 3, 4, NaN, NaN], { bins: 2 });
-    expect(profile).toEqual({ edges: [2.5], counts: [2, 2], missing: 2 });
-    expect(driftOf(profile, [50, 50, 50]).psi).toBeLessThan(0.05);
-    expect(driftOf(profile, [1, 1, 100]).psi).toBeGreaterThan(0.25);
+    expect(profile).toEqual({ edges: [1 - 2 ** -40, 2.5, 4], counts: [0, 2, 2, 0], missing: 2, limit: 0.25 });
+    expect(driftOf(profile, [0, 50, 50, 0, 50]).psi).toBeLessThan(0.25);
+    expect(driftOf(profile, [0, 1, 1, 0, 100]).psi).toBeGreaterThan(0.25);
     expect(stabilityIndex([2, 2, 2], [2, 2, 2])).toBe(0);
+  });
+
+  it('has a limit above what machines in one state show, and yet sees what training never saw', () => {
+    // Thirty machines, each at a level of its own.
+    const levels = Array.from({ length: 30 }, (_, machine) => machine / 10);
+    const values = (level: number, count: number): number[] => Array.from({ length: count }, (_, k) => level + 0.1 * Math.sin(k));
+    const rows = levels.flatMap((level, machine) => values(level, 40).map((value) => ({ machine, value })));
+    const profile = profileOf(rows.map(({ value }) => value), { blocks: rows.map(({ machine }) => machine) });
+    const drifts = (level: number): boolean => hasDrifted(profile, driftOf(profile, counted(profile.edges, values(level, 300))));
+    expect(levels.some(drifts)).toBe(false);
+    expect(drifts(5)).toBe(true);
+    expect(drifts(-5)).toBe(true);
   });
 
   it('takes no bins narrower than what matters, and a quantity of one value or none', () => {
     const { edges } = profileOf([0.9901, 0.9902, 0.9903, 0.5, 0.2], { resolution: 0.1 });
-    expect(edges.slice(1).every((edge, i) => edge - edges[i]! > 0.1)).toBe(true);
-    expect(profileOf([3, 3, 3])).toEqual({ edges: [3], counts: [3, 0], missing: 0 });
-    expect(profileOf([NaN])).toEqual({ edges: [], counts: [0], missing: 1 });
+    expect(edges.slice(1, -1).every((edge, i) => edge - edges[i]! > 0.1)).toBe(true);
+    expect(profileOf([3, 3, 3]).counts).toEqual([0, 3, 0]);
+    expect(profileOf([NaN])).toEqual({ edges: [], counts: [0], missing: 1, limit: 0.25 });
     expect(driftOf(profileOf([NaN]), [0, 5])).toMatchObject({ ks: 0, pValue: 1 });
   });
 });

@@ -17,8 +17,8 @@ const plant: Plant = { name: 'toy', enterprise: '', directory: '', assets: new M
 const random = new Random(3);
 const trained = Array.from({ length: 2000 }, () => random.normal());
 const plain = (values: readonly number[]) => {
-  const { edges, counts, missing } = profileOf(values);
-  return { edges: [...edges], counts: [...counts], missing };
+  const { edges, counts, missing, limit } = profileOf(values);
+  return { edges: [...edges], counts: [...counts], missing, limit };
 };
 
 /** A version that is only described: nothing runs here. */
@@ -56,7 +56,7 @@ describe('drift processor', () => {
     const records = Array.from({ length: 1200 }, (_, k) => seen('P1', k, k >= 300 && k < 600 ? 1.5 : 0, draw));
     const found = findings(new PureRun(processor()).push(records));
     expect(found.map(({ chart, finding, active }) => [chart, finding, active])).toEqual([['P1/toy-diagnosis/inputs', FindingKind.DRIFT, true], ['P1/toy-diagnosis/inputs', FindingKind.DRIFT, false]]);
-    expect(found[0]!.description).toMatch(/^The inputs of toy-diagnosis 1 have drifted from its training over 300 windows: speed\.mean \(PSI \d\.\d\d, KS 0\.[4-6]\d\); look whether the asset has changed, and evaluate the model or train it anew\.$/);
+    expect(found[0]!.description).toMatch(/^The inputs of toy-diagnosis 1 have drifted from its training over 300 windows: speed\.mean \(PSI \d\.\d\d, limit 0\.25, KS 0\.[4-6]\d\); look whether the asset has changed, and evaluate the model or train it anew\.$/);
     expect(found[0]!.contributions).toEqual([{ signal: 'speed', share: 1 }]);
     expect(found[0]!.value).toBeGreaterThan(found[0]!.upperLimit);
     expect(found[1]!.description).toBe('The inputs of toy-diagnosis 1 are as in training again.');

@@ -14,8 +14,6 @@ export type DriftInput = { readonly features: FeatureVector } | { readonly infer
 const SPAN_WINDOWS = 300;
 /** Windows that a span needs to be judged. */
 const LEAST_WINDOWS = 100;
-/** Population stability index from which a distribution has moved far. */
-const LIMIT = 0.25;
 const MOST_NAMED = 3;
 const MOST_SIGNALS = 5;
 
@@ -53,7 +51,7 @@ function watchInputs(bench: Bench, acting: readonly Judge[], vector: FeatureVect
     const { manifest } = judge.version.model;
     const { profile } = manifest;
     if (profile === undefined) return ended(state.inputs, manifest, 'inputs', vector);
-    return count(state.inputs, { manifest, part: 'inputs', profiles: profile.inputs, spanUs: bench.kind.window.hopUs * SPAN_WINDOWS }, vector, (i) => values[judge.columns[i]!]!, (drifts) => shares(judge, drifts));
+    return count(state.inputs, { manifest, part: 'inputs', profiles: profile.inputs, spanUs: bench.kind.window.hopUs * SPAN_WINDOWS }, vector, (i) => values[judge.columns[i]!]!, (drifts) => shares(judge, profile.inputs, drifts));
   });
 }
 
@@ -62,21 +60,22 @@ function watchPrediction(bench: Bench, acting: readonly Judge[], inference: Infe
   const manifest = judge?.version.model.manifest;
   if (manifest === undefined) return [];
   if (manifest.profile === undefined) return ended(state.predictions, manifest, 'predictions', inference);
-  const value = predicted(inference, manifest);
+  const value = predicted(inference);
+  if (value === undefined) return [];
   return count(state.predictions, { manifest, part: 'predictions', profiles: [manifest.profile.prediction], spanUs: bench.kind.window.hopUs * SPAN_WINDOWS }, inference, () => value, () => []);
 }
 
-/** What of a judgement the profile is of. */
-function predicted({ result }: InferenceResult, manifest: Manifest): number {
+/** What of a judgement the profile is of; undefined where it is of none: a fault that the model knows is no drift. */
+function predicted({ result }: InferenceResult): number | undefined {
   switch (result?.$case) {
     case 'diagnosis':
-      return manifest.task === 'diagnosis' ? (result.value.probabilities.find(({ label }) => label === manifest.normal)?.probability ?? NaN) : NaN;
+      return result.value.normal ? result.value.confidence : undefined;
     case 'regression':
       return result.value.value;
     case 'anomaly':
       return result.value.score;
     default:
-      return NaN;
+      return undefined;
   }
 }
 
@@ -121,14 +120,14 @@ function count(tracks: Map<string, Track>, watch: Watch, window: Window, valueOf
 function judged(track: Track, { manifest, part, profiles }: Watch, window: Window, contributions: (drifts: readonly Drift[]) => SignalShare[]): Emission[] {
   let from = 0;
   const drifts = profiles.map((profile) => driftOf(profile, track.counts.slice(from, (from += profile.counts.length + 1))));
-  const drifted = drifts.flatMap((drift, i) => (hasDrifted(drift) ? [{ drift, of: part === 'inputs' ? `${manifest.input.features[i]} ` : '' }] : [])).sort((a, b) => b.drift.psi - a.drift.psi);
+  const drifted = drifts.flatMap((drift, i) => (hasDrifted(profiles[i]!, drift) ? [{ drift, limit: profiles[i]!.limit, of: part === 'inputs' ? `${manifest.input.features[i]} ` : '' }] : [])).sort((a, b) => b.drift.psi / b.limit - a.drift.psi / a.limit);
   const was = track.drifted;
   track.drifted = drifted.length > 0;
   if (!track.drifted) return was ? [finding(window, manifest, part, { active: false, description: `The ${part} of ${manifest.name} ${manifest.version} are as in training again.` })] : [];
-  const named = drifted.slice(0, MOST_NAMED).map(({ drift, of }) => `${of}(PSI ${drift.psi.toFixed(2)}, KS ${drift.ks.toFixed(2)})`);
+  const named = drifted.slice(0, MOST_NAMED).map(({ drift, limit, of }) => `${of}(PSI ${drift.psi.toFixed(2)}, limit ${limit.toFixed(2)}, KS ${drift.ks.toFixed(2)})`);
   const more = drifted.length > MOST_NAMED ? ` and ${drifted.length - MOST_NAMED} more` : '';
   const description = `The ${part} of ${manifest.name} ${manifest.version} have drifted from its training over ${track.rows} windows: ${named.join(', ')}${more}; look whether the asset has changed, and evaluate the model or train it anew.`;
-  return [finding(window, manifest, part, { active: true, value: drifted[0]!.drift.psi, description, contributions: contributions(drifts) })];
+  return [finding(window, manifest, part, { active: true, value: drifted[0]!.drift.psi, upperLimit: drifted[0]!.limit, description, contributions: contributions(drifts) })];
 }
 
 /** A condition that held of another version is over with it. */
@@ -140,11 +139,11 @@ function ended(tracks: Map<string, Track>, manifest: Manifest, part: Watch['part
 }
 
 /** Share of each signal in the drift of those inputs that have drifted; a correlation counts half for either of its signals. */
-function shares({ signalsOf }: Judge, drifts: readonly Drift[]): SignalShare[] {
+function shares({ signalsOf }: Judge, profiles: readonly Profile[], drifts: readonly Drift[]): SignalShare[] {
   const bySignal = new Map<string, number>();
   let total = 0;
   drifts.forEach((drift, i) => {
-    if (!hasDrifted(drift)) return;
+    if (!hasDrifted(profiles[i]!, drift)) return;
     total += drift.psi;
     for (const signal of signalsOf[i]!) bySignal.set(signal, (bySignal.get(signal) ?? 0) + drift.psi / signalsOf[i]!.length);
   });
@@ -152,7 +151,7 @@ function shares({ signalsOf }: Judge, drifts: readonly Drift[]): SignalShare[] {
 }
 
 function finding({ asset, kind, windowEndUs }: Window, { name }: Manifest, part: Watch['part'], fields: Partial<Finding>): Emission {
-  const message = Finding.fromPartial({ asset, kind, chart: `${asset}/${name}/${part}`, finding: FindingKind.DRIFT, timeUs: windowEndUs, center: 0, lowerLimit: 0, upperLimit: LIMIT, ...fields });
+  const message = Finding.fromPartial({ asset, kind, chart: `${asset}/${name}/${part}`, finding: FindingKind.DRIFT, timeUs: windowEndUs, center: 0, lowerLimit: 0, ...fields });
   return { topic: TOPICS.quality.name, key: asset, value: Finding.encode(message).finish(), timeMs: Math.floor(windowEndUs / 1000), schema: TOPICS.quality.schema };
 }
 
