@@ -48,7 +48,7 @@ export class InferenceModule implements OnModuleInit, OnApplicationShutdown {
     const { plant, log, logger, settings } = this;
     const registry = await openRegistry({
       plant, log, logger, folder: settings.registryFolder ?? registryFolder(process.env), trustedKeysFile: settings.trustedKeysFile,
-      load: (model) => models.load(model), nowUs: () => Date.now() * 1000,
+      engine: models.engine, scheduler: models.scheduler, nowUs: () => Date.now() * 1000,
     });
     this.#registry = registry;
     this.processors.add(createInferenceProcessor(plant, { ...models, versions: registry.versions }), shadowMeter(this.telemetry, models.packages.map(({ manifest }) => manifest.name)));

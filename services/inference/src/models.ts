@@ -2,7 +2,6 @@ import { InferenceScheduler, loadPackage, startEngine, type EngineLogger, type I
 import type { Plant } from '@millwright/plant';
 import { packageDirectory } from './judge.js';
 import type { InferenceModels } from './inference.processor.js';
-import type { RunRow } from './registry/version-loader.js';
 
 /** Settings of the inference service. */
 export interface InferenceSettings {
@@ -19,8 +18,6 @@ export interface InferenceSettings {
 /** Models at work: close ends the engine. */
 export interface RunningModels extends InferenceModels {
   readonly engine: InferenceEngine;
-  /** Loads a package that comes to them while they work. @throws EngineStartError */
-  load(model: ModelPackage): Promise<RunRow>;
   close(): Promise<void>;
 }
 
@@ -31,22 +28,8 @@ export interface RunningModels extends InferenceModels {
  */
 export async function startModels(plant: Plant, settings: InferenceSettings, logger: EngineLogger, onRun?: (run: ScheduledRun) => void): Promise<RunningModels> {
   const packages = await loadModels(plant);
-  const observed = onRun === undefined ? {} : { onRun };
-  const engines: InferenceEngine[] = [];
-  const start = async (held: readonly ModelPackage[]): Promise<{ engine: InferenceEngine; scheduler: InferenceScheduler }> => {
-    const engine = await startEngine({ packages: held, logger, ...(settings.workers !== undefined && { workers: settings.workers }), ...(settings.device !== undefined && { device: settings.device }) });
-    engines.push(engine);
-    return { engine, scheduler: new InferenceScheduler(engine, observed) };
-  };
-  return {
-    packages,
-    ...(await start(packages)),
-    async load(model) {
-      const { scheduler } = await start([model]);
-      return (row, priority) => scheduler.submit(model, row, { priority, whenFull: 'wait' });
-    },
-    close: async () => void (await Promise.all(engines.map((engine) => engine.close()))),
-  };
+  const engine = await startEngine({ packages, logger, ...(settings.workers !== undefined && { workers: settings.workers }), ...(settings.device !== undefined && { device: settings.device }) });
+  return { packages, engine, scheduler: new InferenceScheduler(engine, onRun === undefined ? {} : { onRun }), close: () => engine.close() };
 }
 
 function loadModels(plant: Plant): Promise<ModelPackage[]> {

@@ -1,5 +1,5 @@
 import { ModelRegistryServiceService, type ModelRegistryServiceServer } from '@millwright/contracts';
-import { ObjectFolder, readTrustedKeys, type EngineLogger, type ModelPackage } from '@millwright/models';
+import { ObjectFolder, readTrustedKeys, type EngineLogger, type InferenceEngine, type InferenceScheduler } from '@millwright/models';
 import type { Plant } from '@millwright/plant';
 import type { EventLog } from '@millwright/streams';
 import { FeatureExtractor } from '@millwright/signal';
@@ -7,7 +7,7 @@ import { judgeOf } from '../judge.js';
 import type { Version, VersionSource } from '../version.js';
 import { RegistryController } from './registry.controller.js';
 import { RegistryView } from './registry-view.js';
-import { VersionLoader, type RunRow } from './version-loader.js';
+import { VersionLoader } from './version-loader.js';
 
 export interface RegistryOptions {
   readonly plant: Plant;
@@ -17,8 +17,9 @@ export interface RegistryOptions {
   readonly folder: string;
   /** File of the public keys that packages must be signed with; undefined where they need no signature. */
   readonly trustedKeysFile: string | undefined;
-  /** Loads a package into an engine. */
-  readonly load: (model: ModelPackage) => Promise<RunRow>;
+  /** Where packages are loaded and run. */
+  readonly engine: InferenceEngine;
+  readonly scheduler: InferenceScheduler;
   readonly nowUs: () => number;
 }
 
@@ -36,10 +37,10 @@ export interface OpenRegistry {
  * Opens the registry of models.v1 and loads what is to judge.
  * @throws ModelPackageError, KeyFileError, EngineError
  */
-export async function openRegistry({ plant, log, logger, folder: path, trustedKeysFile, load, nowUs }: RegistryOptions): Promise<OpenRegistry> {
+export async function openRegistry({ plant, log, logger, folder: path, trustedKeysFile, engine, scheduler, nowUs }: RegistryOptions): Promise<OpenRegistry> {
   const trusted = trustedKeysFile === undefined ? undefined : await readTrustedKeys(trustedKeysFile);
   const folder = new ObjectFolder(path);
-  const loader = new VersionLoader({ folder, trusted, load, logger });
+  const loader = new VersionLoader({ folder, trusted, engine, scheduler, logger });
   const kinds = [...plant.kinds.values()].map((kind) => ({ kind, names: new FeatureExtractor(kind).names }));
   const check = (version: Version): void => {
     for (const each of kinds) if (each.kind.models.includes(version.model.manifest.name)) judgeOf(each, version);

@@ -55,7 +55,7 @@ const write = (...changes: readonly Partial<Change>[]): Promise<void> => log.app
 
 async function opened(): Promise<OpenRegistry> {
   const warn = (_: object, message: string): void => void said.push(message);
-  const registry = await openRegistry({ plant, log, logger: { info: () => undefined, warn }, folder: join(folder, 'registry'), trustedKeysFile: undefined, load: (model) => models.load(model), nowUs: () => 0 });
+  const registry = await openRegistry({ plant, log, logger: { info: () => undefined, warn }, folder: join(folder, 'registry'), trustedKeysFile: undefined, engine: models.engine, scheduler: models.scheduler, nowUs: () => 0 });
   open.push(registry);
   return registry;
 }
