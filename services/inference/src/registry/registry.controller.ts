@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { UntypedHandleCall } from '@grpc/grpc-js';
 import {
-  ShadowResult, TOPICS, type Approval, type CompareModelRequest, type CompareModelResponse, type ListModelChangesRequest, type ListModelChangesResponse, type ModelRegistryServiceServer,
+  ShadowResult, TOPICS, Watermark, WATERMARK_SCHEMA, type Approval, type CompareModelRequest, type CompareModelResponse, type ListModelChangesRequest, type ListModelChangesResponse, type ModelRegistryServiceServer,
   type ModelVersion, type MoveModelRequest, type MoveModelResponse, type RegisterModelRequest, type RegisterModelResponse, type RollBackModelRequest, type RollBackModelResponse,
 } from '@millwright/contracts';
 import { isBadInput, failedPrecondition, notFound, unary } from '@millwright/shell';
@@ -32,6 +32,8 @@ export interface RegistryControllerOptions {
  * windows. Microseconds.
  */
 const HEADWAY_US = 10_000_000;
+/** How long a mark of event time is waited for; they come about once a second. */
+const MARK_MS = 5_000;
 
 /** How people change the registry, and ask it. */
 export class RegistryController implements ModelRegistryServiceServer {
@@ -107,9 +109,10 @@ export class RegistryController implements ModelRegistryServiceServer {
     const { by = '', reason = '', effectiveUs = 0 } = approval ?? {};
     await view.caughtUp();
     const history = view.history(name);
+    const made = make(history);
     const change: Change = {
-      name, revision: history.changes.length + 1, id: randomUUID().slice(0, 8), by, reason, changedUs: nowUs(), effectiveUs: await this.#effectiveUs(history, effectiveUs),
-      share: 0, rollback: false, packageSha256: '', signedBy: '', manifest: '', ...make(history),
+      name, revision: history.changes.length + 1, id: randomUUID().slice(0, 8), by, reason, changedUs: nowUs(),
+      effectiveUs: await this.#effectiveUs(history, effectiveUs, made.manifest !== undefined), share: 0, rollback: false, packageSha256: '', signedBy: '', manifest: '', ...made,
     };
     recorded(history, change);
     await log.append([changeRecord(change, await log.partitions(TOPICS.models.name))]);
@@ -119,7 +122,7 @@ export class RegistryController implements ModelRegistryServiceServer {
   }
 
   /** Event time from which a change holds: nothing that it is for may have been judged. */
-  async #effectiveUs({ name, changes }: ModelHistory, asked: number): Promise<number> {
+  async #effectiveUs({ name, changes }: ModelHistory, asked: number, judgesNothing: boolean): Promise<number> {
     const { log, view } = this.#options;
     const judgedUs = view.judgedUs();
     if (asked !== 0) {
@@ -127,9 +130,32 @@ export class RegistryController implements ModelRegistryServiceServer {
       return asked;
     }
     const earliestUs = changes.at(-1)?.effectiveUs ?? 0;
+    if (judgesNothing) return earliestUs;
     if (judgedUs !== -Infinity) return Math.max(earliestUs, judgedUs + HEADWAY_US);
     if ((await log.endOffsets(TOPICS.features.name)).every((end) => end === 0)) return earliestUs;
-    throw new RegistryError(`This process has judged nothing yet and can't tell what time it is in the data: ask another inference process, or give the time from which the change of ${name} is to hold.`);
+    const reachedUs = await nextMarkUs(log);
+    if (reachedUs !== undefined) return Math.max(earliestUs, reachedUs + HEADWAY_US);
+    throw new RegistryError(`Nothing comes, and this process has judged nothing, so it can't tell what time it is in the data: give the time from which the change of ${name} is to hold.`);
+  }
+}
+
+/** Event time of the next mark among the features; undefined where none comes. A process that has no partition sees the time by it. */
+async function nextMarkUs(log: EventLog): Promise<number | undefined> {
+  const { promise, resolve } = Promise.withResolvers<number | undefined>();
+  const timer = setTimeout(() => resolve(undefined), MARK_MS);
+  const tail = await log.tail({
+    topics: [TOPICS.features.name],
+    from: 'latest',
+    batch: ({ records }) => {
+      const mark = records.findLast(({ headers }) => headers.schema === WATERMARK_SCHEMA);
+      if (mark !== undefined) resolve(Watermark.decode(mark.value).timeUs);
+    },
+  });
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    await tail.close();
   }
 }
 
