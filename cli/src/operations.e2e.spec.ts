@@ -48,7 +48,7 @@ describe('operations', () => {
   });
 
   it('topics create makes what is missing, once, and doctor is content', async () => {
-    expect(await at(old, 'topics', 'create', '--replication-factor', '1')).toMatchObject({ code: 0, stdout: '21 topics of 3 partitions.\n' });
+    expect(await at(old, 'topics', 'create', '--replication-factor', '1')).toMatchObject({ code: 0, stdout: '22 topics of 3 partitions.\n' });
     expect((await at(old, 'topics', 'create')).code).toBe(0);
     const { code, stdout } = await at(old, 'doctor', '--plant', 'demo');
     expect(stdout).toMatch(/All is well\.\n$/);
