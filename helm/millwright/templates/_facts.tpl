@@ -10,7 +10,7 @@ features:
   grpc: [millwright.features.v1.FeatureService]
   consumes: [telemetry.v1]
 inference:
-  grpc: [millwright.inference.v1.ModelService, millwright.model.v1.ModelRegistryService]
+  grpc: [millwright.inference.v1.ModelService]
   consumes: [features.v1]
 quality:
   grpc: [millwright.quality.v1.QualityService]
@@ -24,7 +24,6 @@ standalone:
     - millwright.production.v1.ProductionService
     - millwright.features.v1.FeatureService
     - millwright.inference.v1.ModelService
-    - millwright.model.v1.ModelRegistryService
     - millwright.quality.v1.QualityService
     - millwright.alarm.v1.AlarmService
   consumes: []

@@ -26,7 +26,7 @@ export function createDriftProcessor(plant: Plant, kinds: ReadonlyMap<string, Be
   const panels = new Map([...kinds].map(([name, bench]) => [name, new Panel(bench, versions)]));
 
   return {
-    name: 'drift',
+    name: 'inference-drift',
     inputs: [TOPICS.features.name, TOPICS.inferences.name],
     outputs: [TOPICS.quality.name],
     stateVersion: STATE_VERSION,
