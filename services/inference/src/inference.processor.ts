@@ -4,6 +4,7 @@ import { suggestion, type Plant } from '@millwright/plant';
 import { PoisonRecordError, type Emission, type LogRecord, type Processor } from '@millwright/streams';
 import { inputOf, remember, type History } from './history.js';
 import { benches, type Bench, type Judge } from './judge.js';
+import { occlude } from './occlusion.js';
 import { Panel, type Seats } from './panel.js';
 import { judgement } from './result.js';
 import { STATE_VERSION, stateCodec, type InferenceState } from './state-codec.js';
@@ -22,7 +23,7 @@ export interface InferenceModels {
  * @throws ModelPackageError where models and plant don't fit
  */
 export function packagedBenches(plant: Plant, { packages, scheduler }: InferenceModels): ReadonlyMap<string, Bench> {
-  return benches(plant, packages.map((model): Version => ({ model, run: (row, priority) => scheduler.submit(model, row, { priority, whenFull: 'wait' }) })));
+  return benches(plant, packages.map((model): Version => ({ model, run: (rows, priority) => scheduler.submit(model, rows, { priority, whenFull: 'wait' }) })));
 }
 
 /**
@@ -95,7 +96,11 @@ async function judged(by: Judge, input: Float32Array, priority: InferencePriorit
   const outputs = await by.version.run(input, priority);
   const { asset, kind, windowStartUs, windowEndUs, revision } = vector;
   const { name, version } = by.version.model.manifest;
-  return { asset, kind, windowStartUs, windowEndUs, revision, model: name, modelVersion: version, ...judgement(by, outputs) };
+  const said = judgement(by, outputs);
+  const explains = by.version.model.outputs.some(({ role }) => role === 'contributions');
+  // What nobody acts on needs no reasons.
+  const contributions = explains || priority !== 'alarm' ? said.contributions : await occlude(by, input, said.result);
+  return { asset, kind, windowStartUs, windowEndUs, revision, model: name, modelVersion: version, ...said, contributions };
 }
 
 /** What a shadow says beside production. One that can't be run says nothing: it must not hold up what is acted on. */

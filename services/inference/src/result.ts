@@ -5,7 +5,7 @@ import type { Judge } from './judge.js';
 const MOST_SIGNALS = 5;
 
 /** What is published is rounded to a millionth, well above the differences that another processor type may make. */
-const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
+export const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
 
 type Judgement = Pick<InferenceResult, 'result' | 'contributions'>;
 
@@ -50,6 +50,11 @@ function contributors(byFeature: Float32Array | undefined, signalsOf: readonly (
   signalsOf.forEach((signals, feature) => {
     for (const signal of signals) bySignal.set(signal, (bySignal.get(signal) ?? 0) + byFeature[feature]! / signals.length);
   });
+  return strongest(bySignal);
+}
+
+/** The signals that count most, with their signed shares of all. */
+export function strongest(bySignal: ReadonlyMap<string, number>): Contribution[] {
   let total = 0;
   for (const each of bySignal.values()) total += Math.abs(each);
   if (total === 0) return [];

@@ -4,10 +4,10 @@ import type { InferencePriority, ModelDescription } from '@millwright/models';
 export interface Version {
   readonly model: ModelDescription;
   /**
-   * Runs one row, float32 [history, features], and resolves to the outputs in the order of `ModelDescription.outputs`; waits for a
-   * place, and for the model to be loaded.
+   * Runs rows, float32 [n, history, features], and resolves to the outputs, float32 [n, width] each, in the order of
+   * `ModelDescription.outputs`; waits for a place, and for the model to be loaded.
    */
-  run(row: Float32Array, priority: InferencePriority): Promise<readonly Float32Array[]>;
+  run(rows: Float32Array, priority: InferencePriority): Promise<readonly Float32Array[]>;
 }
 
 /** Which versions of a model judge a window. */

@@ -32,12 +32,12 @@ export class VersionLoader {
     const { name, version } = model.manifest;
     return {
       model,
-      run: async (row, priority) => {
+      run: async (rows, priority) => {
         for (;;) {
           // Who is acted on is waited for: another's judgement in its place would be one that no replay repeats.
           const loaded = priority === 'alarm' ? await this.#patiently(name, version, sha256) : await this.load(name, version, sha256);
           try {
-            return await this.#options.scheduler.submit(loaded, row, { priority, whenFull: 'wait' });
+            return await this.#options.scheduler.submit(loaded, rows, { priority, whenFull: 'wait' });
           } catch (error) {
             // It went for another in the meantime.
             if (!(error instanceof NotLoadedError) || this.#closing.signal.aborted) throw error;
