@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AlarmEvent, InferenceResult, ModelVersion, ShadowResult, Stage, TOPICS, WATERMARK_SCHEMA } from '@millwright/contracts';
+import { AlarmEvent, Finding, FindingKind, InferenceResult, ModelVersion, ShadowResult, Stage, TOPICS, WATERMARK_SCHEMA } from '@millwright/contracts';
 import { exportClassifier } from '@millwright/learning';
 import { PipelineMeter } from '@millwright/liveview';
 import { writePackage, type DiagnosisManifest } from '@millwright/models';
 import { createLogger, noTelemetry } from '@millwright/observability';
-import { loadPlant } from '@millwright/plant';
+import { loadPlant, type Plant } from '@millwright/plant';
 import { DEFAULT_SETTINGS } from '@millwright/service-ingestion';
 import { startStandalone } from '@millwright/service-standalone';
 import { readEnvironment, shellEnvironment } from '@millwright/shell';
@@ -64,10 +64,11 @@ interface Played {
 }
 
 /** Plays the demo plant through a line of its own; `before` is told of each second, and of the address of inference. */
-async function play(options: { readonly begin?: (log: EventLog) => Promise<void>; readonly before?: (second: number, address: string) => Promise<void> }): Promise<Played> {
+async function play(options: { readonly plant?: Plant; readonly seconds?: number; readonly begin?: (log: EventLog) => Promise<void>; readonly before?: (second: number, address: string) => Promise<void> }): Promise<Played> {
+  const { plant: playedPlant = plant, seconds = SECONDS } = options;
   const { config } = readEnvironment({ config: shellEnvironment }, { MILLWRIGHT_PLANT: 'demo', MILLWRIGHT_PARTITIONS: '2', GRPC_PORT: '0', HTTP_PORT: '0', LISTEN_HOST: '127.0.0.1', LOG_LEVEL: 'silent' });
   const standalone = await startStandalone({
-    plant, file: ':memory:', config, ingestion: { ...DEFAULT_SETTINGS, idleMs: Infinity, maxAheadMs: Infinity }, inference: { workers: 1, registryFolder: join(folder, 'registry') },
+    plant: playedPlant, file: ':memory:', config, ingestion: { ...DEFAULT_SETTINGS, idleMs: Infinity, maxAheadMs: Infinity }, inference: { workers: 1, registryFolder: join(folder, 'registry') },
     logger: createLogger({ service: 'standalone', level: config.logLevel }), telemetry: noTelemetry,
   });
   try {
@@ -75,8 +76,8 @@ async function play(options: { readonly begin?: (log: EventLog) => Promise<void>
     await options.begin?.(log);
     const meter = new PipelineMeter();
     await meter.attach(log);
-    const simulator = createSimulator(plant);
-    for (let second = 0; second < SECONDS; second++) {
+    const simulator = createSimulator(playedPlant);
+    for (let second = 0; second < seconds; second++) {
       await options.before?.(second, addresses.grpc);
       const { production, blocks, advanceToUs } = simulator.step();
       for (const { durable } of [await intake.production.take(production), await intake.telemetry.take(blocks)]) await durable;
@@ -153,6 +154,25 @@ describe('lifecycle of a model', () => {
       const replayed = await play({ begin });
       expect(replayed.outputs).toEqual(live.outputs);
     }
+  });
+
+  it('whose inputs are not those of its training says so, and a replay says the same', async () => {
+    const own = join(folder, 'plant');
+    await cp(plant.directory, own, { recursive: true });
+    const file = join(own, 'models', MODEL, 'manifest.json');
+    const manifest = JSON.parse(await readFile(file, 'utf8')) as DiagnosisManifest;
+    // Trained where the motor ran at half the speed; all else may be anything.
+    const anything = { edges: [], counts: [1000], missing: 0, limit: 0.25 };
+    const slow = { edges: [1, 2, 3, 4], counts: [0, 300, 300, 400, 0], missing: 0, limit: 0.25 };
+    await writeFile(file, JSON.stringify({ ...manifest, profile: { inputs: manifest.input.features.map((feature) => (feature === 'speed.mean' ? slow : anything)), prediction: anything } }));
+    const drifting = { plant: loadPlant(join(own, 'plant.yaml')), seconds: 310 };
+    const live = await play(drifting);
+    const findings = of(live.records, TOPICS.quality).map(({ value }) => Finding.decode(value)).filter(({ finding }) => finding === FindingKind.DRIFT);
+    const pumps = [...plant.assets.values()].filter(({ kind }) => kind.models.includes(MODEL)).map(({ id }) => id);
+    expect(findings.map(({ chart, active, contributions }) => [chart, active, contributions[0]?.signal]).sort()).toEqual(pumps.map((id) => [`${id}/${MODEL}/inputs`, true, 'speed']).sort());
+    const alarmed = of(live.records, TOPICS.alarms).map(({ value }) => AlarmEvent.decode(value).alarm!.id);
+    for (const id of pumps) expect(alarmed).toContain(`${id}/drift/${MODEL}/inputs`);
+    expect((await play(drifting)).outputs).toEqual(live.outputs);
   });
 
   it('answers which version was in production when, and who approved it', async () => {

@@ -84,10 +84,10 @@ describe('object folder', () => {
     const objects = new ObjectFolder(join(folder, 'registry'));
     const added = await objects.add(signed, trusted);
     expect(added.package.directory).toBe(join(folder, 'registry', 'toy', '1.0.0'));
-    expect((await stat(join(added.package.directory, 'model.onnx'))).mode & 0o222).toBe(0);
+    for (const file of ['manifest.json', 'model.onnx', 'signature.json']) expect((await stat(join(added.package.directory, file))).mode & 0o222).toBe(0);
     expect((await objects.add(signed, trusted)).sha256).toBe(added.sha256);
     const other = (await toyPackage([12, 16, 4], 2)).directory;
-    await expect(objects.add(other, undefined)).rejects.toThrow('another package is registered as toy 1.0.0');
+    await expect(objects.add(other, undefined)).rejects.toThrow('another package is kept as toy 1.0.0');
     expect((await objects.open('toy', '1.0.0', trusted)).sha256).toBe(added.sha256);
   });
 

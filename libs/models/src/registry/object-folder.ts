@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { loadPackage, ModelPackageError, type ModelPackage } from '../package.js';
-import { fingerprint, hashFiles } from './files.js';
+import { fingerprint, hashFiles, SIGNATURE_FILE } from './files.js';
 import { checkSignature, type TrustedKeys } from './signature.js';
 
 /** A package that has been checked whole. */
@@ -58,11 +59,12 @@ export class ObjectFolder {
       await cp(source, parts, { recursive: true, errorOnExist: true, force: false });
       const copied = await checkPackage(parts, trusted);
       for (const file of (await hashFiles(parts)).keys()) await chmod(join(parts, file), 0o444);
+      if (existsSync(join(parts, SIGNATURE_FILE))) await chmod(join(parts, SIGNATURE_FILE), 0o444);
       // A folder takes its place as a whole, and only where there is none.
       await rename(parts, place).catch(async (error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
         if (fingerprint(await hashFiles(place)) !== copied.sha256) {
-          throw new ModelPackageError(source, 'version', `another package is registered as ${manifest.name} ${manifest.version} in ${this.path}, and a version never changes`, 'give this one another version');
+          throw new ModelPackageError(source, 'version', `another package is kept as ${manifest.name} ${manifest.version} in ${this.path}, and a version never changes`, 'give this one another version');
         }
       });
       return await checkPackage(place, trusted);
