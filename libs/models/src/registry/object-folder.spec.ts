@@ -93,5 +93,6 @@ describe('object folder', () => {
 
   it('says what is not there', async () => {
     await expect(new ObjectFolder(join(folder, 'registry')).open('toy', '9', trusted)).rejects.toThrow("manifest.json: can't be read (ENOENT)");
+    await expect(new ObjectFolder(join(folder, 'registry')).open('toy', '../../elsewhere', trusted)).rejects.toThrow('"../../elsewhere" is no version of toy');
   });
 });

@@ -82,6 +82,7 @@ export class ObjectFolder {
    */
   async open(name: string, version: string, trusted: TrustedKeys | undefined): Promise<CheckedPackage> {
     const directory = this.directory(name, version);
+    if (!VERSION.test(version)) throw new ModelPackageError(this.path, undefined, `"${version}" is no version of ${name}`, 'give the version of a package that was put there');
     const checked = await checkPackage(directory, trusted);
     const { manifest } = checked.package;
     if (manifest.name !== name || manifest.version !== version) throw new ModelPackageError(directory, undefined, `it holds ${manifest.name} ${manifest.version}`, 'copy the folder of packages again');
