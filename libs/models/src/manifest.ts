@@ -9,8 +9,6 @@ const outputName = z.string().min(1);
 export const MODEL_FILES = { onnx: 'model.onnx', tfjs: 'model.json' } as const;
 export type EngineName = keyof typeof MODEL_FILES;
 
-/** How a quantity was distributed in training: counts in bins; see Profile in libs/quality. */
-
 /** How a quantity was distributed in training, in bins; Profile in libs/quality says more. */
 const profile = z.strictObject({
   /** Ascending: just below the least value, the quantiles, the greatest value. */

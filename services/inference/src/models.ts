@@ -9,7 +9,7 @@ export interface InferenceSettings {
   readonly workers?: number;
   /** Of ONNX Runtime; default: TensorRT or CUDA where installed, the CPU otherwise. */
   readonly device?: 'cpu' | 'cuda' | 'tensorrt';
-  /** Folder of the packages of registered models; without it none can be registered. */
+  /** Folder of the packages of registered models; default: as the environment says (registryFolder). */
   readonly registryFolder?: string;
   /** File of the public keys that packages must be signed with; without it they need no signature. */
   readonly trustedKeysFile?: string;
