@@ -10,7 +10,7 @@ import {
 } from '@millwright/models';
 import { registryFolder } from '@millwright/service-inference';
 import { channelCredentials, type ConnectionOptions } from './connection.js';
-import { homeFolder } from './home.js';
+import { standardRegistry } from './home.js';
 import { UsageError } from './usage-error.js';
 
 /** Who approves a change, why, and from which event time it is to hold. */
@@ -52,7 +52,7 @@ export async function verify(directory: string, { keys }: { readonly keys?: stri
 
 /** `millwright models register`. */
 export async function register(directory: string, options: ApprovalOptions): Promise<number> {
-  const folder = new ObjectFolder(registryFolder({ MILLWRIGHT_HOME: homeFolder('.'), ...process.env }));
+  const folder = new ObjectFolder(registryFolder({ MILLWRIGHT_REGISTRY: standardRegistry(), ...process.env }));
   const trusted = await trustedKeys();
   // What is refused leaves nothing behind: the package is checked before it is copied, and its copy again.
   const { package: { manifest: { name, version } }, signedBy } = await folder.add(directory, trusted);

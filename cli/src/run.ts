@@ -12,7 +12,7 @@ import { readEnvironment, shellEnvironment } from '@millwright/shell';
 import { createSimulator, type PlantSimulator } from '@millwright/simulator';
 import { removeLogFile } from '@millwright/streams';
 import { destination } from 'pino';
-import { findPlant, homeFolder } from './home.js';
+import { findPlant, homeFolder, standardRegistry } from './home.js';
 import { inTurn, type Line } from './line.js';
 import { present } from './present.js';
 import type { RunOptions } from './run-options.js';
@@ -23,7 +23,7 @@ export async function run(options: RunOptions): Promise<number> {
   const { plant, path } = await findPlant(options.plant, options.replay);
   const defaults = { GRPC_PORT: '0', HTTP_PORT: '0', LISTEN_HOST: '127.0.0.1', MILLWRIGHT_PARTITIONS: '1', LOG_LEVEL: 'info', MILLWRIGHT_INSTANCE: 'standalone' };
   const { config, inference } = readEnvironment(
-    { config: shellEnvironment, inference: inferenceEnvironment }, { MILLWRIGHT_REGISTRY: homeFolder('registry'), ...defaults, ...process.env, MILLWRIGHT_PLANT: path },
+    { config: shellEnvironment, inference: inferenceEnvironment }, { MILLWRIGHT_REGISTRY: standardRegistry(), ...defaults, ...process.env, MILLWRIGHT_PLANT: path },
   );
   const folder = homeFolder(options.replay === undefined ? `standalone-${plant.name}` : `replay-${plant.name}`);
   const files: RunFiles = { events: join(folder, 'log.sqlite'), snapshot: join(folder, 'source.snapshot'), log: join(folder, 'millwright.log') };
