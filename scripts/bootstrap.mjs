@@ -19,6 +19,7 @@ const COMMANDS = {
   prove: ['--disable-warning=TimeoutNegativeWarning', 'proof/dist/main.js'],
   millwright: ['cli/dist/main.js'],
   'verify-deploy': ['scripts/verify-deploy.mjs'],
+  'test-oip': ['scripts/test-oip.mjs'],
   test: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'],
   prepare: undefined,
 };

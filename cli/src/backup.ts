@@ -1,5 +1,5 @@
 import { open, readFile } from 'node:fs/promises';
-import { Alarm, TOPICS } from '@millwright/contracts';
+import { Alarm, ModelVersion, TOPICS } from '@millwright/contracts';
 import { kafkaEnvironment, readEnvironment, redisEnvironment } from '@millwright/shell';
 import { emptyCheckpoint, openKafkaLog, openRedisStore, partitionFor, taskName, WATERMARK_KEY, type EventLog, type NewRecord, type StateStore } from '@millwright/streams';
 import { z } from 'zod';
@@ -75,8 +75,8 @@ export async function restore({ from }: { readonly from: string }): Promise<numb
         ({ stateVersion } = each);
       } else {
         const headers = { schema: each.schema, source: 'restore', sequence: 0 };
-        // Alarms are where their asset is, as alerting writes them; else compaction would keep an old and a new state of one alarm.
-        const place = each.topic === TOPICS.alarmStates.name ? Alarm.decode(value).asset : each.key;
+        // Alarms are where their asset is, as alerting writes them; else compaction would keep an old and a new state of one alarm. Changes of a model are together.
+        const place = each.topic === TOPICS.alarmStates.name ? Alarm.decode(value).asset : ModelVersion.decode(value).name;
         records.push({ topic: each.topic, partition: partitionFor(place, partitions), key: each.key, value, timeMs: each.timeMs, headers });
       }
     }

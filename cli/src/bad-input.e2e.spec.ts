@@ -59,14 +59,15 @@ describe('the command line', () => {
   it('tells every variable that is wrong at once, of a service too', async () => {
     const env = { MILLWRIGHT_PLANT: '', LOG_LEVEL: 'loud', GRPC_PORT: '99999', KAFKA_BROKERS: 'nowhere', REDIS_URL: 'http://redis', INFERENCE_WORKERS: 'zero' };
     const sentences = ['GRPC_PORT is "99999": give a whole number from 0 to 65535.', 'LOG_LEVEL is "loud": give one of trace, debug, info, warn, error, fatal, silent.'];
-    expectRefusal(await millwright(['run'], { home, env }).ended, ...sentences);
+    const workers = 'INFERENCE_WORKERS is "zero": give a whole number from 1 to 999.';
+    expectRefusal(await millwright(['run'], { home, env }).ended, ...sentences, workers);
     expectRefusal(
       await start('services/inference/dist/main.js', [], { home, env }).ended,
       'MILLWRIGHT_PLANT is not set: give the path of a plant.yaml.',
       ...sentences,
       'KAFKA_BROKERS is "nowhere": give the brokers as host:port, separated by commas.',
       'REDIS_URL is "http://redis": give an address like redis://host:6379.',
-      'INFERENCE_WORKERS is "zero": give a whole number from 1 to 999.',
+      workers,
     );
   });
 

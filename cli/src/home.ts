@@ -11,6 +11,9 @@ export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 /** Folder for what runs leave behind: `MILLWRIGHT_HOME`, or .millwright in the checkout. */
 const home = (): string => resolve(process.env['MILLWRIGHT_HOME'] ?? join(ROOT, '.millwright'));
 
+/** Folder of registered model packages, unless MILLWRIGHT_REGISTRY says otherwise; made when the first is registered. */
+export const standardRegistry = (): string => join(home(), 'registry');
+
 /**
  * A folder in it, made where it is not there yet.
  * @throws UsageError where it can't be made

@@ -4,7 +4,9 @@ import { addConnectionOptions, type ConnectionOptions } from './connection.js';
 import type { DoctorOptions } from './doctor.js';
 import type { EvaluateOptions } from './evaluation/suite.js';
 import type { BaselineOptions, TrainOptions } from './learn.js';
-import { addRunOptions, wholeNumber, type RunOptions } from './run-options.js';
+import type { BenchOptions } from './models.js';
+import type { ApprovalOptions } from './registry.js';
+import { addRunOptions, parseDuration, wholeNumber, wholeNumbers, type RunOptions } from './run-options.js';
 
 // Commands are loaded when called: `run` should not wait for trainers, nor `train` for servers.
 const program = new Command('millwright').description('Watches a factory as it runs.').showHelpAfterError('(--help after the command says more)').exitOverride();
@@ -71,6 +73,96 @@ addConnectionOptions(alarms.command('acknowledge'), 'alerting')
   .action(async (id: string, options: ConnectionOptions & { readonly by: string; readonly comment?: string }) => {
     process.exitCode = await (await import('./alarms.js')).acknowledgeAlarm({ id, ...options });
   });
+
+const models = program.command('models').description('model packages, and the versions of models: which judge, which did, and who approved them');
+const approved = (command: Command): Command =>
+  addConnectionOptions(command, 'inference')
+    .requiredOption('--by <name>', 'who approves it')
+    .requiredOption('--reason <text>', 'why')
+    .option('--from <time>', 'event time from which it holds (default: ten seconds after what has been judged)');
+const asked = (command: Command): Command => addConnectionOptions(command, 'inference');
+approved(models.command('register'))
+  .description('take a package into the registry, as a candidate')
+  .argument('<folder>', 'folder of the package')
+  .action(async (folder: string, options: ApprovalOptions) => {
+    process.exitCode = await (await import('./registry.js')).register(folder, options);
+  });
+asked(models.command('list'))
+  .description('all models with their versions and stages')
+  .action(does(async (options: ConnectionOptions) => (await import('./registry.js')).list(options)));
+asked(models.command('history'))
+  .description('every change of a model: what, when, by whom and why')
+  .argument('<name>', 'name of the model')
+  .action(async (name: string, options: ConnectionOptions) => {
+    process.exitCode = await (await import('./registry.js')).history(name, options);
+  });
+approved(models.command('promote'))
+  .description('take a version to a stage; what is in production retires as another takes its place')
+  .argument('<name>', 'name of the model')
+  .argument('<version>', 'version')
+  .requiredOption('--stage <stage>', 'shadow, canary or production; candidate takes it back')
+  .option('--share <share>', 'for a canary: share of the assets, above 0 and below 1', Number)
+  .action(async (name: string, version: string, options: ApprovalOptions & { readonly stage: string; readonly share?: number }) => {
+    process.exitCode = await (await import('./registry.js')).move(name, version, options);
+  });
+approved(models.command('rollback'))
+  .description('put the version in production that was there before')
+  .argument('<name>', 'name of the model')
+  .action(async (name: string, options: ApprovalOptions) => {
+    process.exitCode = await (await import('./registry.js')).rollback(name, options);
+  });
+approved(models.command('retire'))
+  .description('retire a version that is not in production')
+  .argument('<name>', 'name of the model')
+  .argument('<version>', 'version')
+  .action(async (name: string, version: string, options: ApprovalOptions) => {
+    process.exitCode = await (await import('./registry.js')).move(name, version, { ...options, stage: 'retired' });
+  });
+asked(models.command('which'))
+  .description('which version was in production at a time, and who approved it')
+  .argument('<name>', 'name of the model')
+  .option('--at <time>', 'event time (default: after all changes)')
+  .action(async (name: string, options: ConnectionOptions & { readonly at?: string }) => {
+    process.exitCode = await (await import('./registry.js')).which(name, options);
+  });
+asked(models.command('compare'))
+  .description('what versions in the shadow answered beside production')
+  .argument('<name>', 'name of the model')
+  .action(async (name: string, options: ConnectionOptions) => {
+    process.exitCode = await (await import('./registry.js')).compare(name, options);
+  });
+models
+  .command('keygen')
+  .description('a pair of keys to sign packages with')
+  .requiredOption('--name <name>', 'by which those who trust the key know it')
+  .requiredOption('--out <file>', 'file of the private key; the public one goes to <file>.pub')
+  .action(does(async (options: { readonly name: string; readonly out: string }) => (await import('./registry.js')).keygen(options)));
+models
+  .command('sign')
+  .description('sign a package: manifest, model and all other files')
+  .argument('<folder>', 'folder of the package')
+  .requiredOption('--key <file>', 'file of the private key')
+  .requiredOption('--name <name>', 'name of the key')
+  .action(async (folder: string, options: { readonly key: string; readonly name: string }) => {
+    process.exitCode = await (await import('./registry.js')).sign(folder, options);
+  });
+models
+  .command('verify')
+  .description('check a package whole, and who signed it')
+  .argument('<folder>', 'folder of the package')
+  .option('--keys <file>', 'file of trusted keys (default: MILLWRIGHT_MODEL_KEYS)')
+  .action(async (folder: string, options: { readonly keys?: string }) => {
+    process.exitCode = await (await import('./registry.js')).verify(folder, options);
+  });
+models
+  .command('bench')
+  .description('device, and windows a second by windows a request, of each package of a plant on this machine')
+  .requiredOption('--plant <plant>', 'plant file, or the name of a shipped plant')
+  .option('--batch <n,n,...>', 'windows a request', wholeNumbers, [1, 8, 32, 256])
+  .option('--for <duration>', 'time for each measurement, for example 5s', parseDuration, 1)
+  .option('--workers <n>', 'inference threads (default: one less than there are cores)', wholeNumber)
+  .option('--json', 'one JSON line a measurement', false)
+  .action(does(async (options: BenchOptions) => (await import('./models.js')).benchModels(options)));
 
 const topics = program.command('topics').description('the topics on Kafka (KAFKA_BROKERS)');
 topics

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { join } from 'node:path';
-import { Alarm, AlarmState, TOPICS } from '@millwright/contracts';
+import { Alarm, AlarmState, ModelVersion, Stage, TOPICS } from '@millwright/contracts';
 import { startKafka, startRedis, type KafkaServer, type RedisServer } from '@millwright/servers';
 import { emptyCheckpoint, openKafkaLog, openRedisStore, partitionFor, taskName, type LogRecord, type RuntimeLogger } from '@millwright/streams';
 import { millwright, temporaryFolder, type Ended } from './testing/command.js';
@@ -48,7 +48,7 @@ describe('operations', () => {
   });
 
   it('topics create makes what is missing, once, and doctor is content', async () => {
-    expect(await at(old, 'topics', 'create', '--replication-factor', '1')).toMatchObject({ code: 0, stdout: '21 topics of 3 partitions.\n' });
+    expect(await at(old, 'topics', 'create', '--replication-factor', '1')).toMatchObject({ code: 0, stdout: '22 topics of 3 partitions.\n' });
     expect((await at(old, 'topics', 'create')).code).toBe(0);
     const { code, stdout } = await at(old, 'doctor', '--plant', 'demo');
     expect(stdout).toMatch(/All is well\.\n$/);
@@ -63,29 +63,40 @@ describe('operations', () => {
     expect(stdout).toMatch(/^WRONG Redis: .*ECONNREFUSED.*: start it, or correct REDIS_URL\.$/m);
   });
 
-  it('a backup holds how alarms stand, goes into new servers and into no others', async () => {
+  it('a backup holds how alarms stand and every change of a model, goes into new servers and into no others', async () => {
     const alarm = Alarm.fromPartial({ id: 'P-101/diagnosis/wear', asset: 'P-101', fault: 'wear', state: AlarmState.UNACKNOWLEDGED });
     const partition = partitionFor('P-101', PARTITIONS);
+    // Changes of a model are in the partition of its name, in order, each under a key of its own.
+    const place = partitionFor('life', PARTITIONS);
+    const changes = [Stage.CANDIDATE, Stage.PRODUCTION].map((stage, i) => ModelVersion.fromPartial({ name: 'life', version: '2', stage, revision: i + 1, changedBy: 'Ada' }));
     const state = Buffer.from('{"judgedUs":[],"diagnoses":[],"findings":[],"early":[]}');
     await use(old, async (log, store) => {
       const headers = { schema: TOPICS.alarmStates.schema, source: `alerting/${partition}`, sequence: 1 };
       const record = { topic: TOPICS.alarmStates.name, partition, key: alarm.id, timeMs: 5, headers };
       await log.append([{ ...record, value: Uint8Array.of(1) }, { ...record, headers: { ...headers, sequence: 2 }, value: Alarm.encode(alarm).finish() }]);
+      await log.append(changes.map((change, i) => ({
+        topic: TOPICS.models.name, partition: place, key: `life/${i + 1}/x${i}`, timeMs: 5, headers: { schema: TOPICS.models.schema, source: `x${i}`, sequence: 1 }, value: ModelVersion.encode(change).finish(),
+      })));
       await store.save(taskName('alerting', partition), { ...emptyCheckpoint(1), changed: new Map([['P-101', state]]), deleted: [] }, true);
     });
     const file = join(folder.path, 'line.backup');
-    expect(await at(old, 'backup', '--out', file)).toMatchObject({ code: 0, stdout: `2 entries in ${file}.\n` });
+    expect(await at(old, 'backup', '--out', file)).toMatchObject({ code: 0, stdout: `4 entries in ${file}.\n` });
     expect(await at(old, 'backup', '--out', file)).toMatchObject({ code: 2, stderr: expect.stringMatching(/can't be made .*: give the path of a file that does not exist yet/) });
     expect(await at(old, 'restore', '--from', file)).toMatchObject({ code: 2, stderr: expect.stringMatching(/alarm-states\.v1 has records already: a backup goes into new topics/) });
 
     await at(fresh, 'topics', 'create');
-    expect(await at(fresh, 'restore', '--from', file)).toMatchObject({ code: 0, stdout: `2 entries restored from ${file}. The services can be started.\n` });
+    expect(await at(fresh, 'restore', '--from', file)).toMatchObject({ code: 0, stdout: `4 entries restored from ${file}. The services can be started.\n` });
     await use(fresh, async (log, store) => {
       const found: LogRecord[] = [];
       const tail = await log.tail({ topics: [TOPICS.alarmStates.name], from: 'earliest', batch: ({ records }) => void found.push(...records) });
       await tail.caughtUp();
       await tail.close();
       expect(found.map(({ partition: p, key, value }) => [p, key, Alarm.decode(value)])).toEqual([[partition, alarm.id, alarm]]);
+      const registry: LogRecord[] = [];
+      const models = await log.tail({ topics: [TOPICS.models.name], from: 'earliest', batch: ({ records }) => void registry.push(...records) });
+      await models.caughtUp();
+      await models.close();
+      expect(registry.map(({ partition: p, value }) => [p, ModelVersion.decode(value)])).toEqual(changes.map((change) => [place, change]));
       const loaded = await store.load(taskName('alerting', partition));
       expect(loaded?.checkpoint).toMatchObject({ stateVersion: 1, version: 0, offsets: {} });
       expect([...loaded!.entries].map(([key, value]) => [key, Buffer.from(value).toString()])).toEqual([['P-101', state.toString()]]);

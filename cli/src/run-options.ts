@@ -37,9 +37,13 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
+/** Whole numbers from 1 on, separated by commas. */
+export const wholeNumbers = (text: string): number[] => text.split(',').map(wholeNumber);
+
 const UNITS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, min: 60, m: 60, h: 3600 };
 
-function parseDuration(text: string): number {
+/** Seconds. */
+export function parseDuration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|min|m|h)$/.exec(text);
   if (!match || Number(match[1]) === 0) throw new InvalidArgumentError('give a number with ms, s, min or h, for example 60s.');
   return Number(match[1]) * UNITS[match[2]!]!;

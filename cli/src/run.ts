@@ -5,13 +5,14 @@ import { PipelineMeter } from '@millwright/liveview';
 import { createLogger, noTelemetry, startTelemetry } from '@millwright/observability';
 import type { Plant } from '@millwright/plant';
 import { openReplay } from '@millwright/replay';
+import { inferenceEnvironment } from '@millwright/service-inference';
 import { DEFAULT_SETTINGS } from '@millwright/service-ingestion';
 import { startStandalone, type Standalone } from '@millwright/service-standalone';
 import { readEnvironment, shellEnvironment } from '@millwright/shell';
 import { createSimulator, type PlantSimulator } from '@millwright/simulator';
 import { removeLogFile } from '@millwright/streams';
 import { destination } from 'pino';
-import { findPlant, homeFolder } from './home.js';
+import { findPlant, homeFolder, standardRegistry } from './home.js';
 import { inTurn, type Line } from './line.js';
 import { present } from './present.js';
 import type { RunOptions } from './run-options.js';
@@ -21,7 +22,9 @@ import { refusalReporter } from './refusals.js';
 export async function run(options: RunOptions): Promise<number> {
   const { plant, path } = await findPlant(options.plant, options.replay);
   const defaults = { GRPC_PORT: '0', HTTP_PORT: '0', LISTEN_HOST: '127.0.0.1', MILLWRIGHT_PARTITIONS: '1', LOG_LEVEL: 'info', MILLWRIGHT_INSTANCE: 'standalone' };
-  const { config } = readEnvironment({ config: shellEnvironment }, { ...defaults, ...process.env, MILLWRIGHT_PLANT: path });
+  const { config, inference } = readEnvironment(
+    { config: shellEnvironment, inference: inferenceEnvironment }, { MILLWRIGHT_REGISTRY: standardRegistry(), ...defaults, ...process.env, MILLWRIGHT_PLANT: path },
+  );
   const folder = homeFolder(options.replay === undefined ? `standalone-${plant.name}` : `replay-${plant.name}`);
   const files: RunFiles = { events: join(folder, 'log.sqlite'), snapshot: join(folder, 'source.snapshot'), log: join(folder, 'millwright.log') };
 
@@ -46,7 +49,7 @@ export async function run(options: RunOptions): Promise<number> {
 
   // Event time of a file or a simulated plant has nothing to do with the clock, and its source is never idle but only slow.
   const ingestion = { ...DEFAULT_SETTINGS, idleMs: Infinity, maxAheadMs: Infinity, watermarkMs: options.speed === 'max' || options.speed > 10 ? 100 : 1000 / Math.max(1, options.speed) };
-  const standalone = await startStandalone({ plant, file: files.events, config, ingestion, logger, telemetry });
+  const standalone = await startStandalone({ plant, file: files.events, config, ingestion, inference, logger, telemetry });
   try {
     return await present({
       options,

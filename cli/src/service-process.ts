@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Servers } from '@millwright/servers';
 import { EXIT } from '@millwright/shell';
 import type { ProcessorStatus } from '@millwright/streams';
-import { ROOT } from './home.js';
+import { ROOT, standardRegistry } from './home.js';
 import { UsageError } from './usage-error.js';
 
 /** The services of the line, in the order of its flow. */
@@ -46,6 +46,7 @@ export class ServiceProcess {
       detached: true,
       env: {
         LISTEN_HOST: '127.0.0.1',
+        MILLWRIGHT_REGISTRY: standardRegistry(),
         ...process.env,
         // Where it listens, its log says.
         LOG_LEVEL: 'info',

@@ -3,6 +3,7 @@ import { InferenceScheduler, startOnnxEngine, type ModelPackage } from '@millwri
 import { BareOrt } from '../bare-ort.js';
 import { figure, type Figure, type Measurement } from '../figure.js';
 import { lstmPackage } from '../lstm.js';
+import { startOwnServing, type OwnServing } from '../own-serving.js';
 import { startMlServer, type MlServer } from '../peers/mlserver.js';
 import { OpenInferenceClient } from '../peers/open-inference.js';
 import { MissingPeerError } from '../peers/peer.js';
@@ -44,8 +45,8 @@ async function compare(ours: Infer, theirs: Infer, rows: readonly Float32Array[]
 const rowsOf = (model: ModelPackage): Float32Array[] => Array.from({ length: 256 }, (_, r) => Float32Array.from({ length: model.width }, (_, i) => Math.sin(i + r)));
 
 export const servingMeasurement: Measurement = {
-  figures: ['inference_vs_ort_c64', 'inference_vs_mlserver'],
-  what: `Serving: an LSTM for ${CALLERS} callers with one window each, by the scheduler of the stream in ${WORKERS} worker(s), against bare onnxruntime-node and against MLServer over gRPC`,
+  figures: ['inference_vs_ort_c64', 'inference_vs_mlserver', 'serving_vs_mlserver'],
+  what: `Serving: an LSTM for ${CALLERS} callers with one window each, by the scheduler of the stream in ${WORKERS} worker(s), against bare onnxruntime-node and against MLServer over gRPC; and our own server over gRPC against it`,
   async measure(progress) {
     const model = await lstmPackage();
     const { batch, input } = model.manifest;
@@ -57,6 +58,8 @@ export const servingMeasurement: Measurement = {
     const ours: Infer = async (row) => (await scheduler.submit(model, row, { priority: 'alarm', whenFull: 'reject' }))[0]!;
     let server: MlServer | undefined;
     let client: OpenInferenceClient | undefined;
+    let ownServer: OwnServing | undefined;
+    let ownClient: OpenInferenceClient | undefined;
     try {
       try {
         server = await startMlServer(model, availableParallelism(), progress);
@@ -66,13 +69,21 @@ export const servingMeasurement: Measurement = {
       }
       client = server && new OpenInferenceClient(server.address, model.manifest.name, server.input);
       const theirs: Infer | undefined = client && ((row) => client!.infer(row, shape));
+      ownServer = server && (await startOwnServing(model, WORKERS));
+      ownClient = ownServer && new OpenInferenceClient(ownServer.address, model.manifest.name, input.name);
+      const served: Infer | undefined = ownClient && ((row) => ownClient!.infer(row, shape));
       await bare.run(OWN_WINDOWS / batch);
       await concurrently(ours, rows, OWN_WINDOWS);
       if (theirs !== undefined) {
         await compare(ours, theirs, rows);
         await concurrently(theirs, rows, PEER_WINDOWS);
       }
+      if (served !== undefined) {
+        await compare(ours, served, rows);
+        await concurrently(served, rows, PEER_WINDOWS);
+      }
       const ratios: number[] = [];
+      const servedRatios: number[] = [];
       const peerRatios: number[] = [];
       for (let round = 0; round < ROUNDS; round++) {
         const limit = await bare.run(OWN_WINDOWS / batch);
@@ -80,12 +91,18 @@ export const servingMeasurement: Measurement = {
         ratios.push(own / limit);
         const its = theirs && (await concurrently(theirs, rows, PEER_WINDOWS));
         if (its !== undefined) peerRatios.push(own / its);
-        progress(`${Math.round(own)} windows/s, bare ${Math.round(limit)}${its === undefined ? '' : `, MLServer ${Math.round(its)}`}`);
+        const remote = served && (await concurrently(served, rows, PEER_WINDOWS));
+        if (its !== undefined && remote !== undefined) servedRatios.push(remote / its);
+        progress(`${Math.round(own)} windows/s, bare ${Math.round(limit)}${its === undefined ? '' : `, MLServer ${Math.round(its)}`}${remote === undefined ? '' : `, ours over gRPC ${Math.round(remote)}`}`);
       }
       const figures: Figure[] = [figure('inference_vs_ort_c64', ratios, 0.9, 'higher', 'ratio')];
       if (peerRatios.length > 0) figures.push(figure('inference_vs_mlserver', peerRatios, 5, 'higher', 'ratio'));
+      // Both over the same protocol by the same client, whose own cost is in both.
+      if (servedRatios.length > 0) figures.push(figure('serving_vs_mlserver', servedRatios, 1, 'higher', 'ratio'));
       return figures;
     } finally {
+      ownClient?.close();
+      await ownServer?.stop();
       client?.close();
       await server?.stop();
       await engine.close();

@@ -1,6 +1,6 @@
 import { METRICS } from '@millwright/observability';
 import { dashboard, lines, stat, table } from './panels.js';
-import { grown, legend, max, mean, orZero, quantile, rateOf, series, sum } from './promql.js';
+import { grown, legend, max, mean, orZero, quantile, rate, rateOf, series, sum } from './promql.js';
 
 export const inference = dashboard('inference', 'Inference', 'Models at work: how many windows, how fast, on what.')
   .withPanel(stat({ title: 'Windows judged', description: 'By all models, a second.', unit: 'cps', width: 6 }, { expr: sum(rateOf(METRICS.inferenceBatchSize, 'sum')) }))
@@ -19,4 +19,5 @@ export const inference = dashboard('inference', 'Inference', 'Models at work: ho
   ]))
   .withPanel(lines({ title: 'Queue', description: 'Windows waiting, by instance.' }, [{ expr: max(series(METRICS.inferenceQueueLength), ['instance']), legend: legend('instance') }]))
   .withPanel(lines({ title: 'Device time of a window', description: 'What a window costs: mean device time of a call over mean batch size. Rising: the device is shared or throttled.', unit: 's' }, [{ expr: `${sum(rateOf(METRICS.inferenceDuration, 'sum'), ['model'])} / ${sum(rateOf(METRICS.inferenceBatchSize, 'sum'), ['model'])}`, legend: legend('model') }]))
+  .withPanel(lines({ title: 'Shadows', description: 'Windows that versions in the shadow judged beside production, a second. What differs: `millwright models compare`.', unit: 'cps' }, [{ expr: sum(rate(METRICS.shadowWindows), ['model', 'outcome']), legend: legend('model', 'outcome') }]))
   .withPanel(lines({ title: 'From the window to its judgement, p99', description: 'Age of results of inference when they were committed.', unit: 's' }, [{ expr: quantile(0.99, METRICS.eventLatency, [], { processor: '="inference"' }), legend: 'inferences.v1', exemplars: true }]));

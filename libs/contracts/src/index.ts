@@ -60,6 +60,7 @@ export {
   Regression,
   Anomaly,
   Contribution,
+  ShadowResult,
 } from './generated/millwright/inference/v1/inference.js';
 export {
   ListModelsRequest,
@@ -69,6 +70,35 @@ export {
   ModelServiceClient,
   type ModelServiceServer,
 } from './generated/millwright/inference/v1/model_service.js';
+export {
+  GRPCInferenceServiceService,
+  GRPCInferenceServiceClient,
+  InferParameter,
+  InferTensorContents,
+  ModelInferRequest,
+  ModelInferRequest_InferInputTensor,
+  ModelInferResponse,
+  ModelInferResponse_InferOutputTensor,
+  ModelMetadataRequest,
+  ModelMetadataResponse,
+  ModelMetadataResponse_TensorMetadata,
+  ModelReadyRequest,
+  ModelReadyResponse,
+  RepositoryIndexRequest,
+  RepositoryIndexResponse,
+  RepositoryIndexResponse_ModelIndex,
+  RepositoryModelLoadRequest,
+  RepositoryModelLoadResponse,
+  RepositoryModelUnloadRequest,
+  RepositoryModelUnloadResponse,
+  ServerLiveRequest,
+  ServerLiveResponse,
+  ServerMetadataRequest,
+  ServerMetadataResponse,
+  ServerReadyRequest,
+  ServerReadyResponse,
+  type GRPCInferenceServiceServer,
+} from './generated/inference/grpc_inference_service.js';
 export {
   ChartType,
   FindingKind,
@@ -109,6 +139,24 @@ export {
   Stage,
   ModelVersion,
 } from './generated/millwright/model/v1/registry.js';
+export {
+  Approval,
+  RegisterModelRequest,
+  RegisterModelResponse,
+  MoveModelRequest,
+  MoveModelResponse,
+  RollBackModelRequest,
+  RollBackModelResponse,
+  ListModelChangesRequest,
+  ListModelChangesResponse,
+  CompareModelRequest,
+  CompareModelResponse,
+  ShadowComparison,
+  Confusion,
+  ModelRegistryServiceService,
+  ModelRegistryServiceClient,
+  type ModelRegistryServiceServer,
+} from './generated/millwright/model/v1/registry_service.js';
 export { Any } from './generated/google/protobuf/any.js';
 export type { MessageFns } from './generated/millwright/stream/v1/watermark.js';
 export * from './topics.js';

@@ -19,6 +19,7 @@ export const TOPICS = {
   production: { name: 'production.v1', schema: 'millwright.production.v1.ProductionRecord', key: 'asset', retentionDays: 90, compacted: false, consumed: true, timed: true },
   features: { name: 'features.v1', schema: 'millwright.features.v1.FeatureVector', key: 'asset', retentionDays: 30, compacted: false, consumed: true, timed: true },
   inferences: { name: 'inferences.v1', schema: 'millwright.inference.v1.InferenceResult', key: 'asset', retentionDays: 90, compacted: false, consumed: true, timed: true },
+  shadows: { name: 'shadow-inferences.v1', schema: 'millwright.inference.v1.ShadowResult', key: 'asset', retentionDays: 30, compacted: false, consumed: false, timed: true },
   quality: { name: 'quality.v1', schema: 'millwright.quality.v1.Finding', key: 'asset', retentionDays: 90, compacted: false, consumed: true, timed: true },
   alarmCommands: { name: 'alarm-commands.v1', schema: 'millwright.alarm.v1.AlarmCommand', key: 'asset', retentionDays: 365, compacted: false, consumed: true, timed: false },
   alarms: { name: 'alarms.v1', schema: 'millwright.alarm.v1.AlarmEvent', key: 'alarm', retentionDays: 365, compacted: false, consumed: false, timed: true },

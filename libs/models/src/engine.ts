@@ -1,11 +1,12 @@
 import type { ModelPackage } from './package.js';
 
-/** Runs models. An engine holds the packages that it was started with; each of its workers can run any of them. */
+/** Runs models. Each worker of an engine can run any of the packages that it holds, and has run each once before it gets work. */
 export interface InferenceEngine {
-  /** "onnx". */
+  /** "onnx" or "tfjs". */
   readonly name: string;
-  /** Device in use: "cpu", "cuda" or "tensorrt". */
+  /** Device in use: "cpu", "cuda" or "tensorrt"; of tfjs the package in use: "tfjs-node-gpu", "tfjs-node" or "tfjs". */
   readonly device: string;
+  /** Those that can be run now. */
   readonly packages: readonly ModelPackage[];
   /** Batches that run at the same time. More may be given; they wait inside the engine. */
   readonly workers: number;
@@ -19,6 +20,18 @@ export interface InferenceEngine {
    * @throws EngineError
    */
   run(model: ModelPackage, batches: number, fill: (input: Float32Array) => void): Promise<RunResult>;
+  /**
+   * Takes a package up: resolves when every worker holds it and has run it once. What runs meanwhile is not held up.
+   * Several versions of a model are several packages.
+   * @throws EngineStartError when it can't be loaded; the engine goes on with what it holds.
+   */
+  load(model: ModelPackage): Promise<void>;
+  /**
+   * Refuses new batches of a package, lets running ones end and gives its memory back; resolves then. A package that is
+   * not held is no error.
+   * @throws EngineError when workers could not be replaced; the package is gone all the same, its memory is not.
+   */
+  unload(model: ModelPackage): Promise<void>;
   /** Lets running batches end, refuses new ones and stops the workers. */
   close(): Promise<void>;
 }
@@ -33,12 +46,15 @@ export interface RunResult {
   readonly milliseconds: number;
 }
 
-/** A batch could not be run: the model failed on it, workers kept dying of it, or the engine was closed. */
+/** A batch could not be run: the model failed on it or is not held, workers kept dying of it, or the engine was closed. */
 export class EngineError extends Error {
   override readonly name = 'EngineError';
 }
 
-/** No engine could be started: a graph can't be loaded, or is not what its manifest says. */
+/** The engine does not hold the package, or no longer. */
+export class NotLoadedError extends EngineError {}
+
+/** A graph can't be loaded or run, or is not what its manifest says. */
 export class EngineStartError extends EngineError {
   readonly badInput = true;
 }

@@ -1,5 +1,11 @@
-export { type DiagnosisManifest, type Manifest } from './manifest.js';
-export { loadPackage, ModelPackageError, writePackage, type ModelOutput, type ModelPackage, type UnsignedManifest } from './package.js';
-export { EngineError, type EngineLogger, type InferenceEngine, type RunResult } from './engine.js';
+export { type DiagnosisManifest, type EngineName, type Manifest } from './manifest.js';
+export { describeModel, engineOf, loadPackage, ModelPackageError, writePackage, type ModelDescription, type ModelOutput, type ModelPackage, type UnsignedManifest } from './package.js';
+export { EngineError, EngineStartError, NotLoadedError, type EngineLogger, type InferenceEngine, type RunResult } from './engine.js';
+export { startEngine } from './start.js';
+export { startTfjsEngine, type TfjsEngineOptions } from './tfjs/engine.js';
 export { startOnnxEngine, type OnnxEngineOptions } from './onnx/engine.js';
 export { DeadlineError, InferenceScheduler, QueueFullError, type InferencePriority, type ScheduledRun, type SchedulerOptions, type SubmitOptions } from './scheduler.js';
+export { emptyHistory, inProduction, recorded, RegistryError, rollbackTarget, STAGES, type Change, type ModelHistory, type Stage, type Version } from './registry/history.js';
+export { isCanaryAsset, productionChangeAt, Timeline, type InForce } from './registry/in-force.js';
+export { checkPackage, ObjectFolder, type CheckedPackage } from './registry/object-folder.js';
+export { generateKey, KeyFileError, readTrustedKeys, signPackage, type TrustedKeys } from './registry/signature.js';

@@ -5,9 +5,27 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digit
 const numbers = z.array(z.number());
 const outputName = z.string().min(1);
 
+/** Engines, and the file of a package that each reads the graph from. */
+export const MODEL_FILES = { onnx: 'model.onnx', tfjs: 'model.json' } as const;
+export type EngineName = keyof typeof MODEL_FILES;
+
+/** How a quantity was distributed in training, in bins; Profile in libs/quality says more. */
+const profile = z.strictObject({
+  /** Ascending: just below the least value, the quantiles, the greatest value. */
+  edges: z.array(z.number()).max(100),
+  /** Rows in each of the edges.length + 1 bins. */
+  counts: z.array(z.int().min(0)),
+  /** Rows without a value. */
+  missing: z.int().min(0),
+  /** Population stability index above which it has drifted. */
+  limit: z.number().positive(),
+});
+
 const common = {
   /** Format of this file. */
   format: z.literal('millwright-model/1'),
+  /** What runs the graph: "onnx" (default) a model.onnx, "tfjs" a model.json of TensorFlow.js, a layers or a graph model, with its weights. */
+  engine: z.enum(['onnx', 'tfjs']).optional(),
   name,
   version: z.string().min(1),
   description: z.string(),
@@ -31,6 +49,11 @@ const common = {
    * (x - mean) / std, then limited to ±clip. It is in the graph; here it stands for people and for drift monitors.
    */
   preprocessing: z.strictObject({ impute: numbers, mean: numbers, std: z.array(z.number().positive()), clip: z.number().positive() }),
+  /**
+   * What the model saw in training, so that drift from it is noticed. Prediction: of the value, of the score, or of the probability of the
+   * normal label where that wins.
+   */
+  profile: z.strictObject({ /** In the order of input.features. */ inputs: z.array(profile), prediction: profile }).optional(),
   training: z.strictObject({
     data: z.string(),
     dataSha256: sha256,
@@ -39,8 +62,10 @@ const common = {
     /** Figures on data that was not trained on. */
     metrics: z.record(z.string(), z.number()),
   }),
-  /** Of model.onnx; checked whenever the package is loaded. */
+  /** Of model.onnx or model.json; checked whenever the package is loaded. */
   sha256,
+  /** Checksums of the files of weights that model.json names, by file name. */
+  weights: z.record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected the name of a file beside the manifest'), sha256).optional(),
 };
 
 const manifestSchema = z.discriminatedUnion('task', [
@@ -98,6 +123,7 @@ export function parseManifest(value: unknown): Manifest | ManifestProblem {
 }
 
 function inconsistency(manifest: Manifest): ManifestProblem | undefined {
+  if (manifest.engine !== 'tfjs' && manifest.weights !== undefined) return { field: 'weights', problem: 'model.onnx holds its weights itself' };
   const { features } = manifest.input;
   const twice = repeated(features);
   if (twice !== undefined) return { field: 'input.features', problem: `"${twice}" stands there twice` };
@@ -105,10 +131,23 @@ function inconsistency(manifest: Manifest): ManifestProblem | undefined {
     const count = manifest.preprocessing[field].length;
     if (count !== features.length) return { field: `preprocessing.${field}`, problem: `${count} values for ${features.length} features` };
   }
+  const unsound = inconsistentProfile(manifest);
+  if (unsound !== undefined) return unsound;
   if (manifest.task !== 'diagnosis') return undefined;
   const label = repeated(manifest.labels);
   if (label !== undefined) return { field: 'labels', problem: `"${label}" stands there twice` };
   if (!manifest.labels.includes(manifest.normal)) return { field: 'normal', problem: `"${manifest.normal}" is not among the labels` };
+  return undefined;
+}
+
+function inconsistentProfile({ profile: given, input: { features } }: Manifest): ManifestProblem | undefined {
+  if (given === undefined) return undefined;
+  if (given.inputs.length !== features.length) return { field: 'profile.inputs', problem: `${given.inputs.length} profiles for ${features.length} features` };
+  for (const [i, { edges, counts }] of [...given.inputs, given.prediction].entries()) {
+    const field = i < features.length ? `profile.inputs.${i}` : 'profile.prediction';
+    if (counts.length !== edges.length + 1) return { field, problem: `${counts.length} counts for ${edges.length} edges, which make ${edges.length + 1} bins` };
+    if (edges.some((edge, k) => k > 0 && !(edge > edges[k - 1]!))) return { field, problem: 'the edges do not ascend' };
+  }
   return undefined;
 }
 

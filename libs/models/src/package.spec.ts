@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { loadPackage, ModelPackageError, writePackage } from './package.js';
 import { diagnosisManifest, randomClassifier, temporaryFolder, toyPackage } from './testing/packages.js';
+import { tfjsPackage } from './testing/tfjs-packages.js';
 
 /** The package of a folder after its manifest was changed. */
 async function changed(change: (manifest: Record<string, unknown>) => void): Promise<Promise<unknown>> {
@@ -63,5 +64,12 @@ describe('model package', () => {
     const { scaler, labels } = randomClassifier([2, 2], 1);
     const manifest = { ...diagnosisManifest(['a.mean', 'a.std'], labels, scaler, 32), normal: 'fine' };
     await expect(writePackage(await temporaryFolder(), manifest, new Uint8Array())).rejects.toThrow(/field normal/);
+  });
+
+  it('checks the files of weights of a TensorFlow.js model, too', async () => {
+    const { model } = await tfjsPackage('layers-model', [12, 4], 1);
+    expect([...model.weights.keys()]).toEqual(['weights.bin']);
+    await writeFile(join(model.directory, 'weights.bin'), 'other');
+    await expect(loadPackage(model.directory)).rejects.toThrow(/manifest\.json, field weights\.weights\.bin: .*only partly copied/);
   });
 });

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseManifest, type Manifest } from './manifest.js';
+import { MODEL_FILES, parseManifest, type EngineName, type Manifest } from './manifest.js';
 
 /** An output of the graph, in the order in which engines return them. */
 export interface ModelOutput {
@@ -12,15 +12,21 @@ export interface ModelOutput {
   readonly width: number;
 }
 
-/** A model package as loaded: a folder with manifest.json and model.onnx. */
-export interface ModelPackage {
+/** A model package as its manifest describes it. */
+export interface ModelDescription {
   readonly directory: string;
   readonly manifest: Manifest;
-  /** model.onnx, whole. */
-  readonly model: Uint8Array;
   /** Input values a row: history × features. */
   readonly width: number;
   readonly outputs: readonly ModelOutput[];
+}
+
+/** A model package as loaded: a folder with manifest.json and model.onnx, or model.json and its weights. */
+export interface ModelPackage extends ModelDescription {
+  /** model.onnx or model.json, whole. */
+  readonly model: Uint8Array;
+  /** Files of weights beside model.json, by name. */
+  readonly weights: ReadonlyMap<string, Uint8Array>;
 }
 
 /** Thrown for a package that can't be used. The message names file and field and says what to do. */
@@ -45,8 +51,21 @@ const REBUILD = 'correct it, or rebuild the package with the command in its fiel
  */
 export async function loadPackage(directory: string): Promise<ModelPackage> {
   const manifestFile = join(directory, 'manifest.json');
-  const modelFile = join(directory, 'model.onnx');
   const text = (await read(manifestFile)).toString('utf8');
+  const description = describeModel(directory, text);
+  const { manifest } = description;
+  const model = await checked(directory, MODEL_FILES[engineOf(manifest)], manifest.sha256, 'sha256');
+  const weights = new Map<string, Uint8Array>();
+  for (const [name, sha256] of Object.entries(manifest.weights ?? {})) weights.set(name, await checked(directory, name, sha256, `weights.${name}`));
+  return { ...description, model, weights };
+}
+
+/**
+ * What the text of a manifest says of the package in a folder, which is not looked at.
+ * @throws ModelPackageError
+ */
+export function describeModel(directory: string, text: string): ModelDescription {
+  const manifestFile = join(directory, 'manifest.json');
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -55,33 +74,42 @@ export async function loadPackage(directory: string): Promise<ModelPackage> {
   }
   const manifest = parseManifest(json);
   if ('problem' in manifest) throw new ModelPackageError(manifestFile, manifest.field, manifest.problem, REBUILD);
-  const model = await read(modelFile);
-  const sha256 = sha256Of(model);
-  if (sha256 !== manifest.sha256) {
-    throw new ModelPackageError(
-      manifestFile,
-      'sha256',
-      `${modelFile} has ${sha256}, not ${manifest.sha256}: it was changed or only partly copied`,
-      'copy the whole package again, or rebuild it with the command in its field training.command',
-    );
-  }
-  return { directory, manifest, model, width: manifest.input.history * manifest.input.features.length, outputs: outputsOf(manifest) };
+  return { directory, manifest, width: manifest.input.history * manifest.input.features.length, outputs: outputsOf(manifest) };
 }
 
-/** A manifest before model.onnx's checksum is known. */
-export type UnsignedManifest = Manifest extends infer M ? (M extends Manifest ? Omit<M, 'sha256'> : never) : never;
+/** The engine that runs a package. */
+export const engineOf = ({ engine }: Pick<Manifest, 'engine'>): EngineName => engine ?? 'onnx';
+
+/** A file of a package, if it has the checksum that the manifest's field says. */
+async function checked(directory: string, name: string, expected: string, field: string): Promise<Uint8Array> {
+  const file = join(directory, name);
+  const bytes = await read(file);
+  const actual = sha256Of(bytes);
+  if (actual === expected) return bytes;
+  throw new ModelPackageError(
+    join(directory, 'manifest.json'),
+    field,
+    `${file} has ${actual}, not ${expected}: it was changed or only partly copied`,
+    'copy the whole package again, or rebuild it with the command in its field training.command',
+  );
+}
+
+/** A manifest before checksums are known. */
+export type UnsignedManifest = Manifest extends infer M ? (M extends Manifest ? Omit<M, 'sha256' | 'weights'> : never) : never;
 
 /**
  * Writes a package; the same arguments give the same bytes. The manifest comes last, so a write that was cut short does not load.
  * @throws ModelPackageError when the manifest would not load again.
  */
-export async function writePackage(directory: string, manifest: UnsignedManifest, model: Uint8Array): Promise<void> {
+export async function writePackage(directory: string, manifest: UnsignedManifest, model: Uint8Array, weights: ReadonlyMap<string, Uint8Array> = new Map()): Promise<void> {
   const file = join(directory, 'manifest.json');
-  const signed = { ...manifest, sha256: sha256Of(model) };
-  const checked = parseManifest(signed);
-  if ('problem' in checked) throw new ModelPackageError(file, checked.field, checked.problem, 'correct what wrote it');
+  const sums = Object.fromEntries([...weights].map(([name, bytes]) => [name, sha256Of(bytes)]));
+  const signed = { ...manifest, sha256: sha256Of(model), ...(weights.size > 0 ? { weights: sums } : {}) };
+  const parsed = parseManifest(signed);
+  if ('problem' in parsed) throw new ModelPackageError(file, parsed.field, parsed.problem, 'correct what wrote it');
   await mkdir(directory, { recursive: true });
-  await writeFile(join(directory, 'model.onnx'), model);
+  for (const [name, bytes] of weights) await writeFile(join(directory, name), bytes);
+  await writeFile(join(directory, MODEL_FILES[engineOf(manifest)]), model);
   await writeFile(file, `${readable(signed)}\n`);
 }
 
@@ -99,7 +127,7 @@ async function read(file: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch (error) {
-    throw new ModelPackageError(file, undefined, `can't be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`, 'put the whole package there, a folder with manifest.json and model.onnx, or take the model out of the plant file');
+    throw new ModelPackageError(file, undefined, `can't be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`, 'put the whole package there, a folder with manifest.json and model.onnx (or model.json and its weights), or take the model out of the plant file');
   }
 }
 

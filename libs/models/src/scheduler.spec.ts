@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Random } from '@millwright/learning';
 import fc from 'fast-check';
-import type { InferenceEngine } from './engine.js';
+import { NotLoadedError, type InferenceEngine } from './engine.js';
 import { startOnnxEngine } from './onnx/engine.js';
 import type { ModelPackage } from './package.js';
 import { DeadlineError, InferenceScheduler, QueueFullError, type SubmitOptions } from './scheduler.js';
@@ -37,7 +37,7 @@ function gated(): { engine: InferenceEngine; batches: Float32Array[]; release: (
       for (const resume of waiting.splice(0)) resume();
     },
     engine: {
-      ...{ name: engine.name, device: engine.device, packages: engine.packages, workers: 1, close: () => engine.close() },
+      ...{ name: engine.name, device: engine.device, packages: engine.packages, workers: 1, close: () => engine.close(), load: (which) => engine.load(which), unload: (which) => engine.unload(which) },
       mostBatches: () => 1,
       run: async (which, count, fill) => {
         const input = new Float32Array(count * 32 * which.width);
@@ -162,5 +162,35 @@ describe('inference scheduler', () => {
     expect(indices(gate.batches[2]!)).toEqual([80, 81, 82, 83, 84]);
     gate.release();
     await inTime;
+  });
+
+  it('drops rows that nobody wants any more', async () => {
+    const gate = gated();
+    const scheduler = new InferenceScheduler(gate.engine, { maxDelayMs: 60_000 });
+    const first = scheduler.submit(model, row(0, 64), ALARM);
+    await turns();
+    const caller = new AbortController();
+    const left = scheduler.submit(model, row(70, 5), { ...ANALYTICS, signal: caller.signal });
+    const stays = scheduler.submit(model, row(80, 5), ANALYTICS);
+    caller.abort(new Error('the caller has gone'));
+    await expect(left).rejects.toThrow('the caller has gone');
+    gate.open();
+    await Promise.all([first, stays]);
+    expect(gate.batches.slice(2).map(indices)).toEqual([[80, 81, 82, 83, 84]]);
+    expect(scheduler.waiting).toBe(0);
+  });
+
+  it('lets rows that wait end before a package goes, and refuses more', async () => {
+    const [staying, going] = [await toyPackage([12, 16, 4], 3), await toyPackage([12, 16, 4], 4)];
+    const own = await startOnnxEngine({ packages: [staying, going], workers: 1, logger: silentLogger });
+    const scheduler = new InferenceScheduler(own);
+    const waiting = Array.from({ length: 50 }, (_, i) => scheduler.submit(going, row(i, 40), ANALYTICS));
+    const gone = scheduler.unload(going);
+    await expect(scheduler.submit(going, row(0), ALARM)).rejects.toBeInstanceOf(NotLoadedError);
+    await gone;
+    expect(own.packages).toEqual([staying]);
+    for (const [outputs] of await Promise.all(waiting)) expect(outputs).toHaveLength(160);
+    expect((await scheduler.submit(staying, row(0), ALARM))[0]).toHaveLength(4);
+    await own.close();
   });
 });

@@ -1,4 +1,4 @@
-import type { InferenceEngine } from './engine.js';
+import { NotLoadedError, type InferenceEngine } from './engine.js';
 import type { ModelPackage } from './package.js';
 
 /** Alarms go before analytics; batches that have room take both. */
@@ -13,6 +13,8 @@ export interface SubmitOptions {
   readonly whenFull: 'reject' | 'wait';
   /** Milliseconds from now after which the answer is worth nothing: rows not begun by then are dropped. Default: none. */
   readonly deadlineMs?: number;
+  /** Aborts when nobody wants the answer any more: rows not begun by then are dropped, and its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface SchedulerOptions {
@@ -98,6 +100,10 @@ interface Lane {
   rows: number;
   /** Batches that take about JOB_MS. */
   batchesAJob: number;
+  /** Jobs under way. */
+  running: number;
+  /** Takes no more rows; called when none wait or run. */
+  drained: (() => void) | undefined;
 }
 
 /** Jobs that a worker holds at most: one that runs, one that is at hand when it ends. */
@@ -114,7 +120,8 @@ export class InferenceScheduler {
   readonly #capacity: number;
   readonly #maxDelayMs: number;
   readonly #onRun: ((run: ScheduledRun) => void) | undefined;
-  readonly #lanes: Map<ModelPackage, Lane>;
+  /** Of packages that had rows. */
+  readonly #lanes = new Map<ModelPackage, Lane>();
   #order = 0;
   #waiting = 0;
   #underWay = 0;
@@ -126,7 +133,6 @@ export class InferenceScheduler {
     this.#capacity = options.capacity ?? 8192;
     this.#maxDelayMs = options.maxDelayMs ?? 2;
     this.#onRun = options.onRun;
-    this.#lanes = new Map(engine.packages.map((model) => [model, { model, alarm: new Fifo(), analytics: new Fifo(), rows: 0, batchesAJob: 1 }]));
   }
 
   /** Rows waiting for a batch. */
@@ -137,19 +143,19 @@ export class InferenceScheduler {
   /**
    * Runs rows, float32 [n, history, features], and resolves to the outputs, float32 [n, width] each, in the order of
    * `ModelPackage.outputs`. `rows` must stay as it is until then.
-   * @throws QueueFullError, DeadlineError, EngineError
+   * @throws QueueFullError, DeadlineError, NotLoadedError, EngineError
    */
   submit(model: ModelPackage, rows: Float32Array, options: SubmitOptions): Promise<readonly Float32Array[]> {
-    const lane = this.#lanes.get(model);
-    if (lane === undefined) throw new TypeError(`model ${model.manifest.name} is not loaded in this engine`);
     const count = rows.length / model.width;
     if (!Number.isInteger(count) || count === 0) throw new RangeError(`${rows.length} values are no whole rows of ${model.width}`);
     if (options.whenFull === 'reject' && this.#waiting + count > this.#capacity) {
       return Promise.reject(new QueueFullError(`${this.#waiting} rows wait for inference already, and ${count} more exceed ${this.#capacity}: try again later`));
     }
+    const lane = this.#lane(model);
+    if (lane === undefined) return Promise.reject(new NotLoadedError(`model ${model.manifest.name} ${model.manifest.version} is not loaded`));
     return new Promise((resolve, reject) => {
       const now = performance.now();
-      lane[options.priority].push({
+      const request: Request = {
         rows,
         count,
         begun: 0,
@@ -161,11 +167,42 @@ export class InferenceScheduler {
         failed: false,
         resolve,
         reject,
-      });
+      };
+      options.signal?.addEventListener('abort', () => fail(request, options.signal!.reason as Error), { once: true });
+      lane[options.priority].push(request);
       lane.rows += count;
       this.#waiting += count;
       this.#pumpSoon();
     });
+  }
+
+  /** Refuses new rows of a package, lets those that wait and run end, and has the engine unload it; see InferenceEngine.unload. */
+  async unload(model: ModelPackage): Promise<void> {
+    const lane = this.#lane(model);
+    if (lane === undefined) return;
+    await new Promise<void>((resolve) => {
+      lane.drained = resolve;
+      this.#settle(lane);
+    });
+    try {
+      await this.#engine.unload(model);
+    } finally {
+      this.#lanes.delete(model);
+    }
+  }
+
+  /** Undefined where the package is not held, or about to go. */
+  #lane(model: ModelPackage): Lane | undefined {
+    let lane = this.#lanes.get(model);
+    if (lane === undefined && this.#engine.packages.includes(model)) {
+      lane = { model, alarm: new Fifo(), analytics: new Fifo(), rows: 0, batchesAJob: 1, running: 0, drained: undefined };
+      this.#lanes.set(model, lane);
+    }
+    return lane?.drained === undefined ? lane : undefined;
+  }
+
+  #settle(lane: Lane): void {
+    if (lane.rows === 0 && lane.running === 0) lane.drained?.();
   }
 
   /** After the present turn, so that rows submitted one by one in it share batches. */
@@ -230,6 +267,7 @@ export class InferenceScheduler {
       this.#waiting -= request.count - request.begun;
       fail(request, new DeadlineError('the deadline passed before inference began'));
       request = queue.first();
+      this.#settle(lane);
     }
     return request;
   }
@@ -255,6 +293,7 @@ export class InferenceScheduler {
     lane.rows -= used;
     this.#waiting -= used;
     this.#underWay++;
+    lane.running++;
     this.#engine
       .run(model, batches, (input) => {
         for (const { request, from, to, count } of segments) {
@@ -275,6 +314,8 @@ export class InferenceScheduler {
       )
       .finally(() => {
         this.#underWay--;
+        lane.running--;
+        this.#settle(lane);
         this.#pump();
       });
   }

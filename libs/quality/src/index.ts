@@ -16,3 +16,4 @@ export { speLimit, t2Limit } from './multivariate-limits.js';
 export { BaselineError, formatMonitorBaseline, parseMonitorBaseline, type MonitorBaseline } from './monitor-baseline.js';
 export { fitMonitorBaseline, type MonitorFit } from './pca.js';
 export { Monitor, type MonitorScore } from './monitor.js';
+export { binOf, driftOf, hasDrifted, kolmogorov, profileOf, stabilityIndex, type Drift, type Profile, type ProfileOptions } from './drift.js';

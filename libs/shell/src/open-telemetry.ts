@@ -1,7 +1,8 @@
 import { noTelemetry, startTelemetry, type Telemetry } from '@millwright/observability';
 import type { ShellConfig } from './config.js';
 
-const VERSION = '0.1.0';
+/** Of Millwright. */
+export const VERSION = '0.1.0';
 
 /** Telemetry as the settings ask for it. @param service service.name of all it emits */
 export async function openTelemetry(service: string, { telemetryDisabled, instance, sampleRatio, otlpEndpoint }: ShellConfig): Promise<Telemetry> {

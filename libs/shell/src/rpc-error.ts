@@ -59,6 +59,8 @@ export const notFound = (reason: string, message: string): RpcError => withInfo(
 export const failedPrecondition = (reason: string, message: string): RpcError => withInfo(status.FAILED_PRECONDITION, reason, message);
 /** A limit is reached; later it may work. */
 export const resourceExhausted = (reason: string, message: string): RpcError => withInfo(status.RESOURCE_EXHAUSTED, reason, message);
+/** The time that the client gave has passed. */
+export const deadlineExceeded = (reason: string, message: string): RpcError => withInfo(status.DEADLINE_EXCEEDED, reason, message);
 /** Something that is needed is away; the client should send again after a while. */
 export const unavailable = (reason: string, message: string): RpcError => withInfo(status.UNAVAILABLE, reason, message);
 

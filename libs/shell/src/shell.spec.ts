@@ -8,7 +8,7 @@ import {
 import { createLogger, startTelemetry } from '@millwright/observability';
 import { parsePlant } from '@millwright/plant';
 import { EmbeddedStateStore, openEmbeddedLog, type AnyProcessor, type EmbeddedLog, type EventLog } from '@millwright/streams';
-import { failedPrecondition, GrpcHost, invalidArgument, ProcessorHost, Readiness, shellEnvironment, startShell, statusDetails, topicSpecs, unary, type Check, type RunningShell } from './index.js';
+import { failedPrecondition, GrpcHost, HttpHost, invalidArgument, ProcessorHost, Readiness, shellEnvironment, startShell, statusDetails, topicSpecs, unary, type Check, type HttpHandler, type RunningShell } from './index.js';
 
 const PLANT = parsePlant(
   'name: test\nenterprise: E\nsites: { S: { areas: { A: { lines: { L: { units: { P-1: { kind: k } } } } } } } }\nkinds: { k: { window: { length: 1s, hop: 1s, grace: 1s }, signals: { s: { unit: g, every: 1s, range: [0, 1] } } } }',
@@ -30,6 +30,8 @@ interface ServiceOptions {
   readonly processor?: AnyProcessor;
   readonly handler?: FeatureServiceServer['getLatest'];
   readonly check?: Check;
+  /** Answers for /own. */
+  readonly http?: HttpHandler;
 }
 
 @Module({})
@@ -38,6 +40,7 @@ class ServiceModule implements OnModuleInit {
     @Inject('OPTIONS') private readonly options: ServiceOptions,
     @Inject(ProcessorHost) private readonly processors: ProcessorHost,
     @Inject(GrpcHost) private readonly grpc: GrpcHost,
+    @Inject(HttpHost) private readonly http: HttpHost,
     @Inject(Readiness) private readonly readiness: Readiness,
   ) {}
 
@@ -46,10 +49,11 @@ class ServiceModule implements OnModuleInit {
   }
 
   onModuleInit(): void {
-    const { processor, handler, check } = this.options;
+    const { processor, handler, check, http } = this.options;
     if (processor !== undefined) this.processors.add(processor);
     if (handler !== undefined) this.grpc.add(FeatureServiceService, { getLatest: handler, listLayouts: unary(() => ({ layouts: [] })) });
     if (check !== undefined) this.readiness.add('service', check);
+    if (http !== undefined) this.http.add('/own', http);
   }
 }
 
@@ -129,6 +133,25 @@ describe('HTTP', () => {
     const { shell } = await start({});
     expect(await get(shell, '/constructor')).toEqual({ code: 404, body: expect.stringContaining('/livez, /readyz, /metrics, /status') });
     expect((await fetch(`http://${shell.addresses.http}/status`, { method: 'POST' })).status).toBe(405);
+  });
+});
+
+describe('HTTP of a service', () => {
+  it('gives its handler what is under its prefix, whole, and answers what it throws', async () => {
+    const { shell } = await start({
+      http: ({ method, path, body }) => {
+        if (path === '/own/broken') throw new Error('a bug');
+        return { code: 201, type: 'text/plain', body: `${method} ${path} ${body.toString()}`, headers: { 'x-own': 'yes' } };
+      },
+    });
+    const base = `http://${shell.addresses.http}`;
+    const answer = await fetch(`${base}/own/a?b=c`, { method: 'POST', body: 'hello' });
+    expect([answer.status, answer.headers.get('x-own'), await answer.text()]).toEqual([201, 'yes', 'POST /own/a hello']);
+    expect((await fetch(`${base}/ownother`)).status).toBe(404);
+    expect((await fetch(`${base}/own/broken`)).status).toBe(500);
+    expect(lines.some(({ message }) => message === 'an HTTP request failed')).toBe(true);
+    const large = await fetch(`${base}/own`, { method: 'POST', body: new Uint8Array(17 * 1024 * 1024) });
+    expect([large.status, await large.json()]).toEqual([413, { error: expect.stringContaining('16777216 bytes') }]);
   });
 });
 

@@ -1,5 +1,8 @@
+import { Finding, ShadowResult, TOPICS } from '@millwright/contracts';
 import type { InferenceEngine, InferenceScheduler, ScheduledRun } from '@millwright/models';
 import { ATTRIBUTES, METRICS, type Telemetry } from '@millwright/observability';
+import type { CommitListener } from '@millwright/shell';
+import { compare } from './registry/comparison.js';
 
 /** Measures calls of the engine. */
 export function runMeter(telemetry: Telemetry, device: () => string): (run: ScheduledRun) => void {
@@ -26,4 +29,35 @@ export function observeModels(telemetry: Telemetry, engine: InferenceEngine, sch
       });
     }
   });
+}
+
+/** Counts what shadows answered beside production, as it is committed. */
+export function shadowMeter(telemetry: Telemetry, models: readonly string[]): CommitListener {
+  const counts = new Map(models.map((model) => [model, { agreed: 0, differed: 0 }]));
+  telemetry.observe([METRICS.shadowWindows], (report) => {
+    for (const [model, outcomes] of counts) {
+      for (const [outcome, count] of Object.entries(outcomes)) report(METRICS.shadowWindows, count, { [ATTRIBUTES.model]: model, [ATTRIBUTES.outcome]: outcome });
+    }
+  });
+  return ({ outputs }) => {
+    for (const { topic, value, headers } of outputs) {
+      if (topic !== TOPICS.shadows.name || headers.schema !== TOPICS.shadows.schema) continue;
+      const { shadow, production } = ShadowResult.decode(value);
+      const outcomes = shadow === undefined ? undefined : counts.get(shadow.model);
+      const compared = shadow === undefined || production === undefined ? undefined : compare(shadow, production);
+      if (outcomes !== undefined && compared !== undefined) outcomes[compared.agree ? 'agreed' : 'differed']++;
+    }
+  };
+}
+
+/** Counts findings of drift, as it is committed; that one has ended is no finding. */
+export function driftMeter(telemetry: Telemetry): CommitListener {
+  const findings = telemetry.counter(METRICS.qualityFindings);
+  return ({ outputs }) => {
+    for (const { topic, value, headers } of outputs) {
+      if (topic !== TOPICS.quality.name || headers.schema !== TOPICS.quality.schema) continue;
+      const { asset, active } = Finding.decode(value);
+      if (active) findings.add(1, { [ATTRIBUTES.finding]: 'drift', [ATTRIBUTES.asset]: asset });
+    }
+  };
 }

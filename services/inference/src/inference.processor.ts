@@ -1,66 +1,121 @@
-import { FeatureVector, InferenceResult, TOPICS, unpackFloat64 } from '@millwright/contracts';
-import type { InferenceScheduler, ModelPackage } from '@millwright/models';
+import { FeatureVector, InferenceResult, ShadowResult, TOPICS, unpackFloat64 } from '@millwright/contracts';
+import type { InferencePriority, InferenceScheduler, ModelPackage } from '@millwright/models';
 import { suggestion, type Plant } from '@millwright/plant';
 import { PoisonRecordError, type Emission, type LogRecord, type Processor } from '@millwright/streams';
-import { inputOf, remember } from './history.js';
+import { inputOf, remember, type History } from './history.js';
 import { benches, type Bench, type Judge } from './judge.js';
+import { occlude } from './occlusion.js';
+import { Panel, type Seats } from './panel.js';
 import { judgement } from './result.js';
 import { STATE_VERSION, stateCodec, type InferenceState } from './state-codec.js';
+import { NO_REGISTRY, type Version, type VersionSource } from './version.js';
 
 /** The models that are loaded, and what runs them. */
 export interface InferenceModels {
   readonly packages: readonly ModelPackage[];
   readonly scheduler: InferenceScheduler;
+  /** Versions that the registry puts in the place of the packages, or beside them; default: none. */
+  readonly versions?: VersionSource;
 }
 
 /**
- * Judges every window of features by the models of its asset's kind. A window of which no sample came ends the history:
- * it has no judgement, and models that look back start anew after it. An amended window takes the place of its earlier
- * revision and is judged again; judgements of later windows stand.
+ * Who judges each kind by the packages beside the plant file.
  * @throws ModelPackageError where models and plant don't fit
  */
-export function createInferenceProcessor(plant: Plant, { packages, scheduler }: InferenceModels): Processor<FeatureVector, InferenceState> {
-  const byKind = benches(plant, packages);
+export function packagedBenches(plant: Plant, { packages, scheduler }: InferenceModels): ReadonlyMap<string, Bench> {
+  return benches(plant, packages.map((model): Version => ({ model, run: (rows, priority) => scheduler.submit(model, rows, { priority, whenFull: 'wait' }) })));
+}
 
-  const judge = async (by: Judge, input: Float32Array, vector: FeatureVector): Promise<Emission> => {
-    const { model } = by;
-    // The runtime bounds a micro-batch, so its windows wait for a place rather than being turned away.
-    const outputs = await scheduler.submit(model, input, { priority: 'alarm', whenFull: 'wait' });
-    const { asset, kind, windowStartUs, windowEndUs, revision } = vector;
-    const { name, version } = model.manifest;
-    const result: InferenceResult = { asset, kind, windowStartUs, windowEndUs, revision, model: name, modelVersion: version, ...judgement(by, outputs) };
-    return { topic: TOPICS.inferences.name, key: asset, value: InferenceResult.encode(result).finish(), timeMs: Math.floor(windowEndUs / 1000), schema: TOPICS.inferences.schema };
-  };
+/**
+ * Judges every window of features by the models of its asset's kind, in the versions that the registry has for the time at which
+ * the window ends. A window of which no sample came ends the history: it has no judgement, and models that look back start anew
+ * after it. An amended window takes the place of its earlier revision and is judged again; judgements of later windows stand.
+ * What versions in the shadow say goes beside what is acted on to a topic of its own, which nothing acts on.
+ * @throws ModelPackageError where models and plant don't fit
+ */
+export function createInferenceProcessor(plant: Plant, models: InferenceModels): Processor<FeatureVector, InferenceState> {
+  const { versions = NO_REGISTRY } = models;
+  const panels = new Map([...packagedBenches(plant, models)].map(([kind, bench]) => [kind, new Panel(bench, versions)]));
 
   return {
     name: 'inference',
     inputs: [TOPICS.features.name],
-    outputs: [TOPICS.inferences.name],
+    outputs: [TOPICS.inferences.name, TOPICS.shadows.name],
     stateVersion: STATE_VERSION,
     codec: stateCodec,
     decode: (record) => readVector(record, plant),
     initial: () => new Map(),
     onRecord(vector, state) {
-      const bench = byKind.get(vector.kind);
-      if (bench === undefined) return [];
+      const panel = panels.get(vector.kind);
+      if (panel === undefined) return [];
+      const { bench } = panel;
       const values = valuesOf(vector, bench);
       if (vector.missingRatio >= 1) {
         state.clear();
         return [];
       }
-      for (const id of state.keys()) if (!bench.judges.some((each) => each.id === id)) state.delete(id);
-      const judgements: Promise<Emission>[] = [];
-      for (const each of bench.judges) {
-        let history = state.get(each.id);
-        if (history === undefined) state.set(each.id, (history = { windows: [] }));
-        remember(history, { startUs: vector.windowStartUs, features: Float32Array.from(each.columns, (column) => values[column]!) }, each.keep);
-        const input = inputOf(history, vector.windowStartUs, each.model.manifest.input.history, bench.kind.window.hopUs);
-        if (input !== undefined) judgements.push(judge(each, input, vector));
-      }
-      return Promise.all(judgements);
+      const { asset, windowStartUs, windowEndUs } = vector;
+      const { hopUs, graceUs } = bench.kind.window;
+      const seats = panel.seats(asset, windowEndUs);
+      // Windows may be amended for as long as the grace lasts, and those are judged by who judged them then.
+      const earlier = panel.seats(asset, windowEndUs - graceUs - hopUs);
+      const before = earlier.flatMap(everyone);
+      const remembering = earlier === seats ? before : [...before, ...seats.flatMap(everyone)];
+      for (const id of state.keys()) if (!remembering.some((each) => each.id === id)) state.delete(id);
+
+      const look = (judge: Judge): Float32Array | undefined => {
+        let history = state.get(judge.id);
+        if (history === undefined) state.set(judge.id, (history = inherited(judge, before, state)));
+        remember(history, { startUs: windowStartUs, features: Float32Array.from(judge.columns, (column) => values[column]!) }, judge.keep);
+        return inputOf(history, windowStartUs, judge.version.model.manifest.input.history, hopUs);
+      };
+      const emissions = seats.map(({ acting, shadows }) => {
+        const input = look(acting);
+        const production = input === undefined ? undefined : judged(acting, input, 'alarm', vector);
+        const beside = shadows.map((each) => {
+          const own = look(each);
+          return own === undefined ? undefined : inShadow(each, own, vector, production);
+        });
+        return [production?.then((result) => emission(TOPICS.inferences, vector, InferenceResult.encode(result).finish())), ...beside];
+      });
+      return Promise.all(emissions.flat()).then((all) => all.filter((each) => each !== undefined));
     },
   };
 }
+
+const everyone = ({ acting, shadows }: Seats): readonly Judge[] => [acting, ...shadows];
+
+/** What a judge begins with: the windows of one of the same model that sees the same features, where there was one; else none. */
+function inherited(judge: Judge, before: readonly Judge[], state: InferenceState): History {
+  const { name, input } = judge.version.model.manifest;
+  const earlier = before.find(({ id, version: { model: { manifest } } }) => manifest.name === name && state.has(id) && manifest.input.features.join() === input.features.join());
+  return { windows: earlier === undefined ? [] : [...state.get(earlier.id)!.windows] };
+}
+
+async function judged(by: Judge, input: Float32Array, priority: InferencePriority, vector: FeatureVector): Promise<InferenceResult> {
+  const outputs = await by.version.run(input, priority);
+  const { asset, kind, windowStartUs, windowEndUs, revision } = vector;
+  const { name, version } = by.version.model.manifest;
+  const said = judgement(by, outputs);
+  const explains = by.version.model.outputs.some(({ role }) => role === 'contributions');
+  // What nobody acts on needs no reasons.
+  const contributions = explains || priority !== 'alarm' ? said.contributions : await occlude(by, input, said.result);
+  return { asset, kind, windowStartUs, windowEndUs, revision, model: name, modelVersion: version, ...said, contributions };
+}
+
+/** What a shadow says beside production. One that can't be run says nothing: it must not hold up what is acted on. */
+async function inShadow(by: Judge, input: Float32Array, vector: FeatureVector, production: Promise<InferenceResult> | undefined): Promise<Emission | undefined> {
+  const [shadow, beside] = await Promise.all([judged(by, input, 'analytics', vector).catch(() => undefined), production]);
+  return shadow === undefined ? undefined : emission(TOPICS.shadows, vector, ShadowResult.encode({ shadow, production: beside }).finish());
+}
+
+const emission = ({ name, schema }: { readonly name: string; readonly schema: string }, { asset, windowEndUs }: FeatureVector, value: Uint8Array): Emission => ({
+  topic: name,
+  key: asset,
+  value,
+  timeMs: Math.floor(windowEndUs / 1000),
+  schema,
+});
 
 /**
  * The vector of a record, checked as far as judgements depend on it.
@@ -81,7 +136,7 @@ function readVector({ value, key }: LogRecord, plant: Plant): FeatureVector {
 }
 
 /** @throws PoisonRecordError where the vector has another layout than this plant file gives its kind. */
-function valuesOf(vector: FeatureVector, { kind, layout, width }: Bench): Float64Array {
+function valuesOf(vector: FeatureVector, { kind, layout, names: { length: width } }: Bench): Float64Array {
   if (vector.layout !== layout) {
     throw new PoisonRecordError(`features of ${vector.asset}: layout ${vector.layout} is not ${layout}, which the plant file gives kind ${kind.name}; run the features and inference services on the same plant file`);
   }

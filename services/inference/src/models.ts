@@ -1,4 +1,4 @@
-import { InferenceScheduler, loadPackage, startOnnxEngine, type EngineLogger, type InferenceEngine, type ModelPackage, type ScheduledRun } from '@millwright/models';
+import { InferenceScheduler, loadPackage, startEngine, type EngineLogger, type InferenceEngine, type ModelPackage, type ScheduledRun } from '@millwright/models';
 import type { Plant } from '@millwright/plant';
 import { packageDirectory } from './judge.js';
 import type { InferenceModels } from './inference.processor.js';
@@ -7,8 +7,12 @@ import type { InferenceModels } from './inference.processor.js';
 export interface InferenceSettings {
   /** Inference threads; default: one less than there are cores, at least 1. */
   readonly workers?: number;
-  /** Default: TensorRT or CUDA where installed, the CPU otherwise. */
+  /** Of ONNX Runtime; default: TensorRT or CUDA where installed, the CPU otherwise. */
   readonly device?: 'cpu' | 'cuda' | 'tensorrt';
+  /** Folder of the packages of registered models; default: as the environment says (registryFolder). */
+  readonly registryFolder?: string;
+  /** File of the public keys that packages must be signed with; without it they need no signature. */
+  readonly trustedKeysFile?: string;
 }
 
 /** Models at work: close ends the engine. */
@@ -24,7 +28,7 @@ export interface RunningModels extends InferenceModels {
  */
 export async function startModels(plant: Plant, settings: InferenceSettings, logger: EngineLogger, onRun?: (run: ScheduledRun) => void): Promise<RunningModels> {
   const packages = await loadModels(plant);
-  const engine = await startOnnxEngine({ packages, logger, ...settings });
+  const engine = await startEngine({ packages, logger, ...(settings.workers !== undefined && { workers: settings.workers }), ...(settings.device !== undefined && { device: settings.device }) });
   return { packages, engine, scheduler: new InferenceScheduler(engine, onRun === undefined ? {} : { onRun }), close: () => engine.close() };
 }
 

@@ -5,17 +5,17 @@ import type { Judge } from './judge.js';
 const MOST_SIGNALS = 5;
 
 /** What is published is rounded to a millionth, well above the differences that another processor type may make. */
-const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
+export const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
 
 type Judgement = Pick<InferenceResult, 'result' | 'contributions'>;
 
 /** Turns a model's outputs of one row into what is published of them. */
 export function judgement(judge: Judge, outputs: readonly Float32Array[]): Judgement {
-  const contributions = outputs[judge.model.outputs.findIndex(({ role }) => role === 'contributions')];
+  const contributions = outputs[judge.version.model.outputs.findIndex(({ role }) => role === 'contributions')];
   return { result: resultOf(judge, outputs), contributions: contributors(contributions, judge.signalsOf) };
 }
 
-function resultOf({ model }: Judge, outputs: readonly Float32Array[]): NonNullable<InferenceResult['result']> {
+function resultOf({ version: { model } }: Judge, outputs: readonly Float32Array[]): NonNullable<InferenceResult['result']> {
   const { manifest } = model;
   const output = (role: string): Float32Array => outputs[model.outputs.findIndex((each) => each.role === role)]!;
   const number = (role: string): number => rounded(output(role)[0]!);
@@ -50,6 +50,11 @@ function contributors(byFeature: Float32Array | undefined, signalsOf: readonly (
   signalsOf.forEach((signals, feature) => {
     for (const signal of signals) bySignal.set(signal, (bySignal.get(signal) ?? 0) + byFeature[feature]! / signals.length);
   });
+  return strongest(bySignal);
+}
+
+/** The signals that count most, with their signed shares of all. */
+export function strongest(bySignal: ReadonlyMap<string, number>): Contribution[] {
   let total = 0;
   for (const each of bySignal.values()) total += Math.abs(each);
   if (total === 0) return [];

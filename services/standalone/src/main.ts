@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { createLogger } from '@millwright/observability';
 import { loadPlant } from '@millwright/plant';
+import { inferenceEnvironment } from '@millwright/service-inference';
 import { ingestionEnvironment } from '@millwright/service-ingestion';
 import { EXIT, isBadInput, openTelemetry, readEnvironment, shellEnvironment, superviseProcess } from '@millwright/shell';
 import { z } from 'zod';
@@ -13,11 +14,11 @@ const environment = z
 
 /** A gateway's process: no source of its own, data comes over gRPC. */
 async function main(): Promise<void> {
-  const { config, ingestion, own } = readEnvironment({ config: shellEnvironment, ingestion: ingestionEnvironment, own: environment }, process.env);
+  const { config, ingestion, inference, own } = readEnvironment({ config: shellEnvironment, ingestion: ingestionEnvironment, inference: inferenceEnvironment, own: environment }, process.env);
   const plant = loadPlant(config.plantPath);
   const logger = createLogger({ service: 'standalone', level: config.logLevel });
   const telemetry = await openTelemetry('millwright-standalone', config);
-  const standalone = await startStandalone({ plant, file: own.file, config, ingestion, logger, telemetry });
+  const standalone = await startStandalone({ plant, file: own.file, config, ingestion, inference, logger, telemetry });
   superviseProcess(logger, async () => {
     await standalone.close();
     await telemetry.shutdown();

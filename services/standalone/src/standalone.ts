@@ -4,7 +4,7 @@ import type { Logger, Telemetry } from '@millwright/observability';
 import type { Plant } from '@millwright/plant';
 import { AlertingModule } from '@millwright/service-alerting';
 import { FeaturesModule } from '@millwright/service-features';
-import { InferenceModule } from '@millwright/service-inference';
+import { InferenceModule, type InferenceSettings } from '@millwright/service-inference';
 import { INTAKE, IngestionModule, type IngestionSettings, type Intake } from '@millwright/service-ingestion';
 import { QualityModule } from '@millwright/service-quality';
 import { ProcessorHost, startShell, type Addresses, type ShellConfig } from '@millwright/shell';
@@ -16,6 +16,7 @@ export interface StandaloneOptions {
   readonly file: string;
   readonly config: ShellConfig;
   readonly ingestion: IngestionSettings;
+  readonly inference?: InferenceSettings;
   readonly logger: Logger;
   readonly telemetry: Telemetry;
 }
@@ -31,12 +32,12 @@ export interface Standalone {
 }
 
 /** Starts all five services in this process on the embedded log: for a laptop or a gateway, no server needed. */
-export async function startStandalone({ plant, file, config, ingestion, logger, telemetry }: StandaloneOptions): Promise<Standalone> {
+export async function startStandalone({ plant, file, config, ingestion, inference = {}, logger, telemetry }: StandaloneOptions): Promise<Standalone> {
   if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true });
   const log = openEmbeddedLog(file);
   try {
     const store = new EmbeddedStateStore(log);
-    const modules = [IngestionModule.forRoot(ingestion), FeaturesModule, InferenceModule, QualityModule, AlertingModule];
+    const modules = [IngestionModule.forRoot(ingestion), FeaturesModule, InferenceModule.with(inference), QualityModule, AlertingModule];
     const shell = await startShell({ plant, log, store, config, logger, telemetry }, modules);
     const processors = shell.context.get(ProcessorHost, { strict: false });
     return {

@@ -1,19 +1,10 @@
-import { parentPort, workerData } from 'node:worker_threads';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { Device, Job, JobAnswer, Slot, WorkerAnswer, WorkerModel, WorkerSetup } from './protocol.js';
+import type { WorkerModel } from '../workers/protocol.js';
+import { serve, type Session } from '../workers/serve.js';
 
 /** Thread of the ONNX engine: one session a model, one batch at a time. ONNX Runtime's run() blocks, so it must not run on the main thread. */
-const port = parentPort!;
-const { models, devices } = workerData as WorkerSetup;
-
-interface Loaded {
-  readonly model: WorkerModel;
-  readonly session: InferenceSession;
-}
-
-async function open(device: Device): Promise<Loaded[]> {
-  const loaded: Loaded[] = [];
-  for (const model of models) {
+await serve({
+  async open(model, device) {
     const session = await InferenceSession.create(model.model, {
       executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
       intraOpNumThreads: 1,
@@ -23,9 +14,21 @@ async function open(device: Device): Promise<Loaded[]> {
       throw new Error(`${model.label}: can't be loaded (${(error as Error).message}); rebuild the package with the command in its manifest's field training.command`);
     });
     agree(model, session);
-    loaded.push({ model, session });
-  }
-  return loaded;
+    return bound(model, session);
+  },
+});
+
+/** Tensors are made once, over the memory that is shared with the main thread. */
+function bound({ input, outputs, batch }: WorkerModel, session: InferenceSession): Session {
+  return {
+    bind(values, written) {
+      const feeds = { [input.name]: new Tensor('float32', values, input.shape) };
+      const fetches = Object.fromEntries(outputs.map(({ name, width }, i) => [name, new Tensor('float32', written[i]!, [batch, width])]));
+      return async () => {
+        await session.run(feeds, fetches);
+      };
+    },
+  };
 }
 
 /** @throws Error when the graph is not what the manifest says. */
@@ -45,76 +48,4 @@ function agree(model: WorkerModel, session: InferenceSession): void {
       throw new Error(`${model.label}: the graph has no output "${name}", float32 [${model.batch}, ${width}]; correct the manifest's field outputs, or export the graph so`);
     }
   }
-}
-
-async function openFirst(): Promise<{ loaded: Loaded[]; device: Device }> {
-  const failures: string[] = [];
-  for (const device of devices) {
-    try {
-      return { loaded: await open(device), device };
-    } catch (error) {
-      failures.push((error as Error).message);
-    }
-  }
-  throw new Error(failures.at(-1));
-}
-
-type Tensors = Record<string, Tensor>;
-
-/** A slot with the tensors of each of its batches, made once. */
-class Work {
-  readonly #batches: { readonly feeds: Tensors; readonly fetches: Tensors }[];
-  readonly loaded: Loaded;
-
-  constructor(loaded: Loaded, { capacity, memory }: Slot) {
-    this.loaded = loaded;
-    const { input, outputs, batch } = loaded.model;
-    const size = input.shape.reduce((product, each) => product * each, 1);
-    this.#batches = Array.from({ length: capacity }, (_, at) => {
-      const feeds = { [input.name]: new Tensor('float32', new Float32Array(memory, at * size * 4, size), input.shape) };
-      const fetches: Tensors = {};
-      let region = capacity * size * 4;
-      for (const { name, width } of outputs) {
-        fetches[name] = new Tensor('float32', new Float32Array(memory, region + at * batch * width * 4, batch * width), [batch, width]);
-        region += capacity * batch * width * 4;
-      }
-      return { feeds, fetches };
-    });
-  }
-
-  /** Runs the first `batches`; returns the milliseconds. */
-  async run(batches: number): Promise<number> {
-    const start = performance.now();
-    for (let at = 0; at < batches; at++) {
-      const { feeds, fetches } = this.#batches[at]!;
-      await this.loaded.session.run(feeds, fetches);
-    }
-    return performance.now() - start;
-  }
-}
-
-function answer(message: WorkerAnswer<JobAnswer>): void {
-  port.postMessage(message);
-}
-
-try {
-  const { loaded, device } = await openFirst();
-  const slots = new Map<number, Work>();
-  // One after the other, in order: run() is asynchronous in name, and answers are matched by order.
-  let last: Promise<void> = Promise.resolve();
-  port.on('message', ({ slot, batches, introduce }: Job) => {
-    if (introduce !== undefined) slots.set(slot, new Work(loaded[introduce.model]!, introduce));
-    const work = slots.get(slot)!;
-    last = last.then(async () => {
-      try {
-        answer({ type: 'done', answer: await work.run(batches) });
-      } catch (error) {
-        answer({ type: 'error', error: `${work.loaded.model.label}: ${(error as Error).message}` });
-      }
-    });
-  });
-  answer({ type: 'ready', detail: device });
-} catch (error) {
-  answer({ type: 'failed', error: (error as Error).message });
-  process.exitCode = 1;
 }

@@ -1,6 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
-import type { WorkerAnswer } from '../onnx/protocol.js';
+import type { WorkerAnswer } from '../workers/protocol.js';
 
 /** What a mortal worker is told: answer with the number, or die first, once (until the file exists) or each time. */
 export interface MortalJob {

@@ -29,17 +29,26 @@ const FEATURES = ['speed.mean', 'heat.mean', 'speed~heat.xcorr', 'heat.std'];
 export async function toyPlant(): Promise<{ plant: Plant; remove: () => Promise<void> }> {
   const directory = await mkdtemp(join(tmpdir(), 'millwright-inference-'));
   await writePackage(join(directory, 'models', 'toy-diagnosis'), diagnosis(), exportClassifier(NETWORK, SCALER, 32));
-  const common = { ...diagnosis(), input: { name: 'features', features: FEATURES, history: 3 } };
-  const { labels: _labels, normal: _normal, ...rest } = common;
-  await writePackage(
-    join(directory, 'models', 'toy-life'),
-    { ...rest, name: 'toy-life', task: 'regression', quantity: 'remaining life', unit: 'h', coverage: 0.9, outputs: { value: 'value', lower: 'lower', upper: 'upper' } },
-    meanGraph({ value: 0, lower: -1, upper: 1 }),
-  );
-  await writePackage(join(directory, 'models', 'toy-anomaly'), { ...rest, name: 'toy-anomaly', task: 'anomaly', limit: 3, outputs: { score: 'score' } }, meanGraph({ score: 0.5 }));
+  await writeLife(directory, 'toy-life');
+  await writePackage(join(directory, 'models', 'toy-anomaly'), { ...lookingBack(), name: 'toy-anomaly', task: 'anomaly', limit: 3, outputs: { score: 'score' } }, meanGraph({ score: 0.5 }));
   const assets = new Map(['P1', 'P2', 'P3'].map((id) => [id, { id, kind: KIND, site: '', area: '', line: '', description: '' }]));
   const plant: Plant = { name: 'toy', enterprise: '', directory, assets, kinds: new Map([[KIND.name, KIND]]) };
   return { plant, remove: () => rm(directory, { recursive: true }) };
+}
+
+/** Writes a package whose value is the mean of the first feature over three windows, plus a constant; its interval is one to each side. */
+export async function writeLife(plantDirectory: string, name: string, version = '1.2.3', constant = 0): Promise<void> {
+  await writePackage(
+    join(plantDirectory, 'models', name),
+    { ...lookingBack(), name, version, task: 'regression', quantity: 'remaining life', unit: 'h', coverage: 0.9, outputs: { value: 'value', lower: 'lower', upper: 'upper' } },
+    meanGraph({ value: constant, lower: constant - 1, upper: constant + 1 }),
+  );
+}
+
+/** What models that look back three windows have in common. */
+function lookingBack() {
+  const { labels: _labels, normal: _normal, ...rest } = { ...diagnosis(), input: { name: 'features', features: FEATURES, history: 3 } };
+  return rest;
 }
 
 const weights = (count: number, seed: number): Float32Array => {
@@ -47,7 +56,8 @@ const weights = (count: number, seed: number): Float32Array => {
   return Float32Array.from({ length: count }, () => random.normal());
 };
 
-const NETWORK: Network = {
+/** Of toy-diagnosis, whose preprocessing changes nothing within ±10. */
+export const NETWORK: Network = {
   layers: [
     { inputs: 4, outputs: 6, weights: weights(24, 1), bias: weights(6, 2) },
     { inputs: 6, outputs: 3, weights: weights(18, 3), bias: weights(3, 4) },

@@ -69,6 +69,15 @@ export interface Contribution {
   share: number;
 }
 
+/** ShadowResult is what a version in the shadow says of a window, beside what was acted on. */
+export interface ShadowResult {
+  shadow:
+    | InferenceResult
+    | undefined;
+  /** Not there where production could not judge the window. */
+  production: InferenceResult | undefined;
+}
+
 function createBaseInferenceResult(): InferenceResult {
   return {
     asset: "",
@@ -676,6 +685,77 @@ export const Contribution: MessageFns<Contribution> = {
     const message = createBaseContribution();
     message.signal = object.signal ?? "";
     message.share = object.share ?? 0;
+    return message;
+  },
+};
+
+function createBaseShadowResult(): ShadowResult {
+  return { shadow: undefined, production: undefined };
+}
+
+export const ShadowResult: MessageFns<ShadowResult> = {
+  encode(message: ShadowResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.shadow !== undefined) {
+      InferenceResult.encode(message.shadow, writer.uint32(10).fork()).join();
+    }
+    if (message.production !== undefined) {
+      InferenceResult.encode(message.production, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ShadowResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShadowResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.shadow = InferenceResult.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.production = InferenceResult.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ShadowResult>): ShadowResult {
+    return ShadowResult.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ShadowResult>): ShadowResult {
+    const message = createBaseShadowResult();
+    message.shadow = (object.shadow !== undefined && object.shadow !== null)
+      ? InferenceResult.fromPartial(object.shadow)
+      : undefined;
+    message.production = (object.production !== undefined && object.production !== null)
+      ? InferenceResult.fromPartial(object.production)
+      : undefined;
     return message;
   },
 };

@@ -14,25 +14,66 @@ export const protobufFileName = "millwright/model/v1/registry.proto";
 /** Stage of a model version. */
 export enum Stage {
   UNSPECIFIED = 0,
+  /** CANDIDATE - Registered, and judges nothing. */
   CANDIDATE = 1,
+  /** SHADOW - Judges what production judges; its answers are recorded beside those and acted on by nobody. */
   SHADOW = 2,
+  /** PRODUCTION - Judges, in the place of the version before. */
   PRODUCTION = 3,
   RETIRED = 4,
+  /** CANARY - Judges a share of the assets in the place of production. */
+  CANARY = 5,
 }
 
-/** ModelVersion is an entry of the registry: what models.v1 holds, compacted by "<name>/<version>". */
+/**
+ * ModelVersion is one change of the registry: a version of a model enters a stage. models.v1 holds all changes for ever, each
+ * under a key of its own, those of a model in one partition in the order of their revisions.
+ */
 export interface ModelVersion {
   name: string;
+  /** Empty where a rollback puts the package beside the plant file in production again. */
   version: string;
   stage: Stage;
+  /** Over all files of the package; see "Lifecycle" in docs/models.md. */
   packageSha256: string;
+  /** Who made or approved the change. */
   changedBy: string;
   reason: string;
+  /** When it was made, microseconds since the Unix epoch. */
   changedUs: number;
+  /** Counts the changes of a model from 1. Of two with the same, the first in the log holds and the other never was. */
+  revision: number;
+  /** Event time from which it holds: windows that end later are judged by it. Microseconds since the Unix epoch. */
+  effectiveUs: number;
+  /** Share of the assets that a canary judges, above 0 and below 1. */
+  share: number;
+  /** Whether production goes back to what it was before. */
+  rollback: boolean;
+  /** Name of the key that signed the package, empty where none did. At registration. */
+  signedBy: string;
+  /** manifest.json, at registration: what judges needs no file. */
+  manifest: string;
+  /** Tells changes that were written at the same time apart. */
+  changeId: string;
 }
 
 function createBaseModelVersion(): ModelVersion {
-  return { name: "", version: "", stage: 0, packageSha256: "", changedBy: "", reason: "", changedUs: 0 };
+  return {
+    name: "",
+    version: "",
+    stage: 0,
+    packageSha256: "",
+    changedBy: "",
+    reason: "",
+    changedUs: 0,
+    revision: 0,
+    effectiveUs: 0,
+    share: 0,
+    rollback: false,
+    signedBy: "",
+    manifest: "",
+    changeId: "",
+  };
 }
 
 export const ModelVersion: MessageFns<ModelVersion> = {
@@ -57,6 +98,27 @@ export const ModelVersion: MessageFns<ModelVersion> = {
     }
     if (message.changedUs !== 0) {
       writer.uint32(56).int64(message.changedUs);
+    }
+    if (message.revision !== 0) {
+      writer.uint32(64).uint32(message.revision);
+    }
+    if (message.effectiveUs !== 0) {
+      writer.uint32(72).int64(message.effectiveUs);
+    }
+    if (message.share !== 0) {
+      writer.uint32(81).double(message.share);
+    }
+    if (message.rollback !== false) {
+      writer.uint32(88).bool(message.rollback);
+    }
+    if (message.signedBy !== "") {
+      writer.uint32(98).string(message.signedBy);
+    }
+    if (message.manifest !== "") {
+      writer.uint32(106).string(message.manifest);
+    }
+    if (message.changeId !== "") {
+      writer.uint32(114).string(message.changeId);
     }
     return writer;
   },
@@ -130,6 +192,62 @@ export const ModelVersion: MessageFns<ModelVersion> = {
             message.changedUs = longToNumber(reader.int64());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.revision = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.effectiveUs = longToNumber(reader.int64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 81) {
+              break;
+            }
+
+            message.share = reader.double();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.rollback = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.signedBy = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.manifest = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.changeId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -154,6 +272,13 @@ export const ModelVersion: MessageFns<ModelVersion> = {
     message.changedBy = object.changedBy ?? "";
     message.reason = object.reason ?? "";
     message.changedUs = object.changedUs ?? 0;
+    message.revision = object.revision ?? 0;
+    message.effectiveUs = object.effectiveUs ?? 0;
+    message.share = object.share ?? 0;
+    message.rollback = object.rollback ?? false;
+    message.signedBy = object.signedBy ?? "";
+    message.manifest = object.manifest ?? "";
+    message.changeId = object.changeId ?? "";
     return message;
   },
 };

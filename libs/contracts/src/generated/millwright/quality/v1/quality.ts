@@ -43,7 +43,7 @@ export enum FindingKind {
 export interface Finding {
   asset: string;
   kind: string;
-  /** Chart id, "<asset>/<chart name>"; for a silent signal "<asset>/<signal>". */
+  /** Chart id, "<asset>/<chart name>"; for a silent signal "<asset>/<signal>", for drift "<asset>/<model>/inputs" or ".../predictions". */
   chart: string;
   finding: FindingKind;
   chartType: ChartType;

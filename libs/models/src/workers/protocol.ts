@@ -1,28 +1,31 @@
 /** One model as a worker gets it. */
 export interface WorkerModel {
+  /** Not used for another package, ever. */
+  readonly id: number;
   readonly label: string;
   readonly model: Uint8Array;
+  /** Files of weights that the model names; none where they are in it. */
+  readonly weights: ReadonlyMap<string, Uint8Array>;
   readonly batch: number;
   readonly input: { readonly name: string; readonly shape: readonly number[] };
   readonly outputs: readonly { readonly name: string; readonly width: number }[];
 }
 
-export type Device = 'cpu' | 'cuda' | 'tensorrt';
-
-/** workerData of worker.ts. */
+/** workerData of workers. */
 export interface WorkerSetup {
   readonly models: readonly WorkerModel[];
-  /** Tried in order; cpu always works. */
-  readonly devices: readonly Device[];
+  /** Tried in order. */
+  readonly devices: readonly string[];
 }
 
 /**
  * Memory that main thread and workers share, for up to `capacity` batches: the input of all of them, then room for every
- * output of all of them. The main thread writes the input, a worker has ONNX Runtime write the outputs, nothing is copied
+ * output of all of them. The main thread writes the input, a worker has its runtime write the outputs, nothing is copied
  * or moved on the way, and a batch outlives the worker that dies of it.
  */
 export interface Slot {
   readonly id: number;
+  /** WorkerModel.id. */
   readonly model: number;
   readonly capacity: number;
   readonly memory: SharedArrayBuffer;

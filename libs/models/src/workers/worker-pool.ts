@@ -23,10 +23,14 @@ interface Pending<J, A> {
 }
 
 interface Lane<J, A> {
+  /** What its workers are started with. */
+  readonly workerData: unknown;
   worker: Worker | undefined;
   /** Given to the worker and not answered; it answers in order. */
   readonly pending: Pending<J, A>[];
   lastError: string;
+  /** Gets no more jobs; called when it has none left. */
+  retired: (() => void) | undefined;
 }
 
 /**
@@ -42,10 +46,11 @@ export class WorkerPool<J, A> {
   readonly #idle: (() => void)[] = [];
   #outstanding = 0;
   #closing = false;
+  #replacing: Promise<void> = Promise.resolve();
 
   private constructor(options: PoolOptions) {
     this.#options = options;
-    this.#lanes = Array.from({ length: options.size }, () => ({ worker: undefined, pending: [], lastError: '' }));
+    this.#lanes = Array.from({ length: options.size }, () => laneOf<J, A>(options.workerData));
   }
 
   /**
@@ -65,18 +70,44 @@ export class WorkerPool<J, A> {
 
   /** Resolves to the answer. @throws EngineError when the job failed or was given up. */
   run(make: MakeJob<J>): Promise<A> {
-    if (this.#closing) return Promise.reject(new EngineError('the inference engine is closed'));
+    if (this.#closing) return Promise.reject(closed());
     return new Promise((resolve, reject) => {
       this.#outstanding++;
       this.#give({ make, resolve, reject, attempts: 0 });
     });
   }
 
+  /**
+   * Replaces every worker by one started with `workerData`, one after the other: when the new one is ready it gets the
+   * jobs, and the old one ends when it has answered its own. There is one worker more than usual at most.
+   * @throws EngineError when a new worker can't start; it and those not yet replaced stay as they were.
+   */
+  replace(workerData: unknown): Promise<void> {
+    const replaced = this.#replacing.then(async () => {
+      for (let i = 0; i < this.#lanes.length; i++) await this.#replaceLane(i, laneOf<J, A>(workerData));
+    });
+    this.#replacing = replaced.catch(() => undefined);
+    return replaced;
+  }
+
   /** Waits for the jobs under way, then stops the workers. */
   async close(): Promise<void> {
     this.#closing = true;
+    await this.#replacing;
     if (this.#outstanding > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
     await Promise.all(this.#lanes.map((lane) => lane.worker?.terminate()));
+  }
+
+  async #replaceLane(index: number, fresh: Lane<J, A>): Promise<void> {
+    if (this.#closing) throw closed();
+    await this.#spawn(fresh);
+    const old = this.#lanes[index]!;
+    this.#lanes[index] = fresh;
+    await new Promise<void>((resolve) => {
+      old.retired = resolve;
+      if (old.pending.length === 0) resolve();
+    });
+    await old.worker?.terminate();
   }
 
   #give(pending: Pending<J, A>): void {
@@ -90,7 +121,7 @@ export class WorkerPool<J, A> {
   }
 
   #spawn(lane: Lane<J, A>): Promise<string> {
-    const worker = new Worker(this.#options.script, { workerData: this.#options.workerData });
+    const worker = new Worker(this.#options.script, { workerData: lane.workerData });
     lane.worker = worker;
     lane.lastError = '';
     let ready = false;
@@ -107,7 +138,7 @@ export class WorkerPool<J, A> {
         const reason = lane.lastError || `exit code ${code}`;
         lane.worker = undefined;
         reject(new EngineError(reason));
-        if (lane.pending.length > 0 || (ready && !this.#closing)) this.#died(lane, reason);
+        if (lane.pending.length > 0 || (ready && !this.#closing && lane.retired === undefined)) this.#died(lane, reason);
       });
     });
   }
@@ -116,11 +147,13 @@ export class WorkerPool<J, A> {
     const pending = lane.pending.shift()!;
     if (message.type === 'done') pending.resolve(message.answer);
     else pending.reject(new EngineError(message.error));
+    if (lane.pending.length === 0) lane.retired?.();
     this.#settled();
   }
 
   #died(lane: Lane<J, A>, reason: string): void {
     const orphans = lane.pending.splice(0);
+    lane.retired?.();
     this.#options.onDeath(reason, orphans.length);
     // Only the first was under way; the others waited behind it and are not to blame.
     for (const waiting of orphans.slice(1)) waiting.attempts--;
@@ -139,3 +172,9 @@ export class WorkerPool<J, A> {
     if (this.#outstanding === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 }
+
+function laneOf<J, A>(workerData: unknown): Lane<J, A> {
+  return { workerData, worker: undefined, pending: [], lastError: '', retired: undefined };
+}
+
+const closed = (): EngineError => new EngineError('the inference engine is closed');

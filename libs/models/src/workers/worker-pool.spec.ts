@@ -41,4 +41,22 @@ describe('worker pool', () => {
     expect(await give(pool, { answer: 7 })).toBe(7);
     await pool.close();
   });
+
+  it('replaces its workers while they have jobs, and answers all', async () => {
+    const pool = await start(2);
+    const before = Array.from({ length: 20 }, (_, i) => give(pool, { answer: i }));
+    const replaced = pool.replace(undefined);
+    const meanwhile = Array.from({ length: 20 }, (_, i) => give(pool, { answer: 20 + i }));
+    await replaced;
+    expect(await Promise.all([...before, ...meanwhile, give(pool, { answer: 40 })])).toEqual(Array.from({ length: 41 }, (_, i) => i));
+    expect(deaths).toEqual([]);
+    await pool.close();
+  });
+
+  it('closes while workers are being replaced', async () => {
+    const pool = await start(2);
+    const replaced = pool.replace(undefined).catch((error: unknown) => (error as Error).message);
+    await pool.close();
+    expect([undefined, 'the inference engine is closed']).toContain(await replaced);
+  });
 });
