@@ -1,4 +1,4 @@
-"""The three encoders. Each turns scaled windows [batch, H, F] into tokens [batch, T, D] and these into one vector [batch, 2 D]."""
+"""The three encoders. Each turns scaled windows [batch, H, F] into tokens [batch, T, D] and these into one vector [batch, 3 D]."""
 
 import math
 
@@ -7,6 +7,8 @@ from torch import nn
 from torch.nn import functional
 
 WIDTH = 64
+#: Length of what an encoder says of a window.
+ENCODED = 3 * WIDTH
 #: Tokens that a recurrent or attending net looks at; longer histories are cut into as many patches.
 MOST_TOKENS = 64
 
@@ -17,6 +19,14 @@ class Lstm(nn.Module):
     def __init__(self, tokens: int) -> None:
         super().__init__()
         self.layers = nn.LSTM(WIDTH, WIDTH, num_layers=2, dropout=0.1, batch_first=True)
+        with torch.no_grad():
+            for name, values in self.layers.named_parameters():
+                # Gates that forget little at first (Jozefowicz et al. 2015), and steps that neither grow nor fade.
+                if name.startswith("bias_ih"):
+                    values[WIDTH : 2 * WIDTH] = 1
+                if name.startswith("weight_hh"):
+                    for gate in values.split(WIDTH):
+                        nn.init.orthogonal_(gate)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.layers(x)[0]
@@ -99,18 +109,18 @@ class Encoder(nn.Module):
         return self.body(self.embed(padded.reshape(x.shape[0], self.tokens, -1)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Mean over the history beside its last step, which is the present: [batch, 2 D]."""
+        """Mean and largest over the history beside its last step, which is the present: [batch, 3 D]."""
         sequence = self.sequence(x)
-        return torch.cat([sequence.mean(1), sequence[:, -1]], 1)
+        return torch.cat([sequence.mean(1), sequence.amax(1), sequence[:, -1]], 1)
 
 
 class Decoder(nn.Module):
-    """Back from a few numbers to the window, through a body of the same kind: [batch, 2 D] to [batch, H, F]."""
+    """Back from a few numbers to the window, through a body of the same kind: [batch, 3 D] to [batch, H, F]."""
 
     def __init__(self, net: str, encoder: Encoder, history: int, features: int) -> None:
         super().__init__()
         self.history, self.features = history, features
-        self.bottleneck = nn.Linear(2 * WIDTH, max(2, min(32, history * features // 8)))
+        self.bottleneck = nn.Linear(ENCODED, max(2, min(32, history * features // 8)))
         self.spread = nn.Linear(self.bottleneck.out_features, WIDTH)
         self.positions = nn.Parameter(0.1 * torch.randn(encoder.tokens, WIDTH))
         self.body = NETS[net](encoder.tokens)

@@ -41,6 +41,10 @@ def quantise(net: str, source: Path, target: Path, data: Dataset, seed: int) -> 
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
         prepared, raw = Path(folder) / "prepared.onnx", Path(folder) / "quantised.onnx"
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        # Weights are turned when they are quantised, and noted shapes would contradict them.
+        model = onnx.load(prepared)
+        del model.graph.value_info[:]
+        onnx.save(model, prepared)
         if net == "cnn":
             quantize_static(
                 str(prepared),

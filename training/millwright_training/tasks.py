@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from .calibration import expected_calibration_error, fit_temperature, upper_quantile
 from .dataset import TRAIN, Dataset
-from .nets import WIDTH, Augment, Decoder, Encoder
+from .nets import ENCODED, WIDTH, Augment, Decoder, Encoder
 from .preprocessing import Preprocessing
 
 
@@ -69,7 +69,7 @@ class Diagnosis:
         self.weights = torch.tensor(np.minimum(weights, 10), dtype=torch.float32)
 
     def head(self, net: str, encoder: Encoder) -> nn.Module:
-        return nn.Sequential(nn.Dropout(0.2), nn.Linear(2 * WIDTH, len(self.labels)))
+        return nn.Sequential(nn.Dropout(0.2), nn.Linear(ENCODED, len(self.labels)))
 
     def loss(self, said, targets):
         return functional.cross_entropy(said[0], targets.long(), self.weights.to(targets.device), label_smoothing=self.SMOOTHING)
@@ -115,7 +115,7 @@ class Regression:
         self.outer = (1 - self.about["coverage"]) / 2
 
     def head(self, net: str, encoder: Encoder) -> nn.Module:
-        return nn.Sequential(nn.Dropout(0.1), nn.Linear(2 * WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 3))
+        return nn.Sequential(nn.Dropout(0.1), nn.Linear(ENCODED, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 3))
 
     def loss(self, said, targets):
         scaled = (targets - self.mean) / self.std

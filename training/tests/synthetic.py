@@ -27,7 +27,7 @@ def write_dataset(folder: Path, task: str, seed: int = 1, labelled: float = 1.0)
     windows = causes @ mixing + 0.3 * random.normal(size=(rows, HISTORY, FEATURES))
     targets = np.zeros(rows, np.float32)
     if task == "diagnosis":
-        targets[:] = (runs // 5 + runs) % len(LABELS)
+        targets[:] = (runs // 5 + runs % 5) % len(LABELS)
         for row, label in enumerate(targets.astype(int)):
             windows[row] += disturbance(LABELS[label], time, random)
         hidden = (random.random(rows) >= labelled) & (split == 0)
