@@ -97,8 +97,8 @@ def with_small_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def weighted(model: onnx.ModelProto) -> list[tuple[onnx.NodeProto, tuple[int, ...]]]:
-    """Operations whose weights are constants, and where these stand among their inputs."""
-    constants = {each.name for each in model.graph.initializer}
+    """Operations whose weights are constants, and where these stand among their inputs. A sum written as a product is none of them."""
+    constants = {each.name for each in model.graph.initializer if each.dims[-1:] != [1]}
     return [
         (node, WEIGHTS[node.op_type])
         for node in model.graph.node

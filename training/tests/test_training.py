@@ -24,7 +24,7 @@ def call(dataset: Path, model: str, out: Path, *more: str) -> subprocess.Complet
 
 def trained(dataset: Path, model: str, out: Path, *more: str) -> list[dict]:
     """Events of a run that went well; nothing else is on standard output."""
-    run = call(dataset, model, out, "--epochs", "30", "--patience", "8", *more)
+    run = call(dataset, model, out, "--epochs", "25", "--patience", "6", *more)
     assert run.returncode == 0, run.stderr
     return [json.loads(line) for line in run.stdout.splitlines()]
 
