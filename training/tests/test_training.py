@@ -120,8 +120,7 @@ def test_learns_from_few_labels_with_and_without_pretraining(datasets: dict[str,
         assert np.mean(outputs["probabilities"].argmax(1) == truth) > 0.5
 
 
-def test_says_unknown_of_what_it_has_never_seen(datasets: dict[str, Path], tmp_path: Path) -> None:
-    """Calibration: the threshold keeps what is known, and means what it says on validation rows."""
+def test_calibrates(datasets: dict[str, Path], tmp_path: Path) -> None:
     events = trained(datasets["diagnosis"], "cnn", tmp_path)
     done = events[-1]
     manifest, _, _ = asked(tmp_path, datasets["diagnosis"])
