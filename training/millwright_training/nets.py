@@ -119,7 +119,6 @@ class Decoder(nn.Module):
 
     def __init__(self, net: str, encoder: Encoder, history: int, features: int) -> None:
         super().__init__()
-        self.history, self.features = history, features
         self.bottleneck = nn.Linear(ENCODED, max(2, min(32, history * features // 8)))
         self.spread = nn.Linear(self.bottleneck.out_features, WIDTH)
         self.positions = nn.Parameter(0.1 * torch.randn(encoder.tokens, WIDTH))
