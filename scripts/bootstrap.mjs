@@ -21,6 +21,7 @@ const COMMANDS = {
   'verify-deploy': ['scripts/verify-deploy.mjs'],
   'test-oip': ['scripts/test-oip.mjs'],
   test: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'],
+  'test-training': ['training/test.mjs'],
   prepare: undefined,
 };
 

@@ -31,3 +31,17 @@ describe('a manifest with things changed', () => {
     );
   });
 });
+
+describe('the threshold of the unknown', () => {
+  it('is a probability, or not there', () => {
+    const read = (unknown: unknown): unknown => {
+      const parsed = parseManifest({ ...valid, unknown });
+      return 'problem' in parsed ? parsed.field : parsed.task === 'diagnosis' ? parsed.unknown : parsed.task;
+    };
+    expect(read(undefined)).toBeUndefined();
+    expect(read({ threshold: 0.4 })).toEqual({ threshold: 0.4 });
+    expect(read({ threshold: 1.1 })).toBe('unknown.threshold');
+    expect(read({})).toBe('unknown.threshold');
+    expect(read({ threshold: 0.4, limit: 1 })).toBe('unknown');
+  });
+});
