@@ -20,6 +20,7 @@ const COMMANDS = {
   millwright: ['cli/dist/main.js'],
   'verify-deploy': ['scripts/verify-deploy.mjs'],
   test: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'],
+  'test-training': ['training/test.mjs'],
   prepare: undefined,
 };
 

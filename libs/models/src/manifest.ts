@@ -50,6 +50,8 @@ const manifestSchema = z.discriminatedUnion('task', [
     labels: z.array(z.string().min(1)).min(2),
     /** The label of a healthy machine. */
     normal: z.string(),
+    /** A window whose most probable label has less than `threshold` is of no condition that was trained. Without it, none is. */
+    unknown: z.strictObject({ threshold: z.number().min(0).max(1) }).optional(),
     outputs: z.strictObject({
       /** float32 [batch, labels.length], each row adds up to 1. */
       probabilities: outputName,
