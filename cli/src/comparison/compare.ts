@@ -161,7 +161,7 @@ async function judged(model: string, data: Prepared, rows: readonly number[], te
   function figuresOf(): Figures {
     switch (manifest.task) {
       case 'diagnosis':
-        return { kind: 'diagnosis', ...diagnosisFigures(outputs['probabilities']!, Int32Array.from(truths), runs, manifest.labels) };
+        return { kind: 'diagnosis', ...diagnosisFigures(outputs['probabilities']!, Int32Array.from(truths), runs, manifest.labels, manifest.unknown?.threshold) };
       case 'regression':
         return { kind: 'regression', ...regressionFigures({ value: outputs['value']!, lower: outputs['lower']!, upper: outputs['upper']! }, truths) };
       case 'anomaly':

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { ROOT } from '../home.js';
 import { UsageError } from '../usage-error.js';
@@ -33,17 +34,16 @@ export interface NetRequest {
   readonly say: (line: string) => void;
 }
 
-/** Python with the trainer's requirements: MILLWRIGHT_PYTHON, or python3. */
-const python = (): string => process.env['MILLWRIGHT_PYTHON'] ?? 'python3';
-
 /**
  * Trains a network in a Python process of its own; it writes the package.
- * @throws UsageError where Python or what it needs is missing, or the trainer refuses the data
+ * @throws an error with `badInput` where Python or what it needs is missing, or the trainer refuses the data
  */
 export async function trainNet({ net, dataset, out, seed, epochs, say }: NetRequest): Promise<Trained> {
-  const args = ['-m', 'millwright_training', '--dataset', dataset, '--model', net, '--out', out, '--seed', String(seed), '--force', ...(epochs === undefined ? [] : ['--epochs', String(epochs)])];
+  const args = ['-m', 'millwright_training', '--dataset', dataset, '--model', net, '--out', out, '--seed', String(seed), ...(epochs === undefined ? [] : ['--epochs', String(epochs)])];
   const folder = join(ROOT, 'training');
-  const child = spawn(python(), args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, PYTHONPATH: [folder, process.env['PYTHONPATH']].filter(Boolean).join(':') } });
+  const { pythonEnvironment } = (await import(pathToFileURL(join(folder, 'environment.mjs')).href)) as { pythonEnvironment(): Promise<string> };
+  const python = await pythonEnvironment();
+  const child = spawn(python, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, PYTHONPATH: [folder, process.env['PYTHONPATH']].filter(Boolean).join(':') } });
   let complaint = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint = (complaint + text).slice(-KEPT)));
   const ended = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
@@ -61,12 +61,8 @@ export async function trainNet({ net, dataset, out, seed, epochs, say }: NetRequ
       }
     }
   };
-  const [code] = await Promise.all([ended, read()]).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-    throw new UsageError(`${python()} is not there, and ${net} is trained by Python: install it, or set MILLWRIGHT_PYTHON to one with the requirements of training/.`);
-  });
+  const [code] = await Promise.all([ended, read()]);
   if (code === 2) throw new UsageError(complaint.trim());
-  if (/No module named/.test(complaint) && code !== 0) throw new UsageError(`${python()} lacks what training needs (${complaint.trim().split('\n').at(-1)}): install training/ into it, or set MILLWRIGHT_PYTHON to a Python that has it.`);
   if (code !== 0 || done === undefined) throw new Error(`training ${net} ended with ${code ?? 'a signal'}: ${complaint.trim()}`);
   if (!(done.onnx_difference <= TOLERANCE)) throw new Error(`${out}/model.onnx differs by ${done.onnx_difference} from the network that was trained; the exporter is wrong`);
   const curve: Curve = { step: 'epoch', measure: 'loss', points };

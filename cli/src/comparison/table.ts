@@ -18,7 +18,7 @@ function figureColumns(task: Comparison['task'], unit: string): Column[] {
   ];
   switch (task) {
     case 'diagnosis':
-      return [['accuracy', diagnosis(({ accuracy }) => share(accuracy))], ['macro F1', diagnosis(({ macroF1 }) => share(macroF1))], ['calibration error', diagnosis(({ calibrationError }) => share(calibrationError))], ...detection];
+      return [['accuracy', diagnosis(({ accuracy }) => share(accuracy))], ['macro F1', diagnosis(({ macroF1 }) => share(macroF1))], ['calibration error', diagnosis(({ calibrationError }) => share(calibrationError))], ['unknown', diagnosis(({ unknown }) => (unknown === undefined ? '' : share(unknown)))], ...detection];
     case 'anomaly':
       return [['AUC', anomaly(({ auc }) => share(auc))], ['F1', anomaly(({ f1 }) => share(f1))], ...detection];
     default: {

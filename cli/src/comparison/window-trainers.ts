@@ -1,5 +1,5 @@
 import {
-  exportWindowModel, fitMahalanobis, fitMiniRocket, fitRidges, fitScaler, fitTemperature, predictRidges, predictWindows, scaleWindows, scoresOf, softmax, summarise, takeWindows, trainBoosting, trainForest, transformMiniRocket,
+  distances, exportWindowModel, fitMahalanobis, fitMiniRocket, fitRidges, fitScaler, fitTemperature, predictRidges, predictWindows, scaleWindows, scoresOf, softmax, summarise, takeWindows, trainBoosting, trainForest, transformMiniRocket,
   TAPS, type Boosted, type Forest, type Head, type Matrix, type Scaler, type Windows, type WindowModel,
 } from '@millwright/learning';
 import { loadPackage, writePackage, type UnsignedManifest } from '@millwright/models';
@@ -28,8 +28,10 @@ const PENALTIES = [1, 10, 100, 1000, 10_000, 100_000];
 const BOOSTING = { rounds: 150, learningRate: 0.1, leaves: 8, leafRows: 10, l2: 3, rowShare: 0.7, columnShare: 0.2, bins: 64 };
 const REGRESSION = { rounds: 400, learningRate: 0.04, leaves: 15, leafRows: 40, l2: 10, rowShare: 0.7, columnShare: 0.3, bins: 64 };
 const FOREST = { trees: 200, leafRows: 3 };
-/** Share of the correlations of normal operation that is not believed. */
-const SHRINKAGE = 0.1;
+/** Shares of the correlations of normal operation that are not believed; validation chooses. */
+const SHRINKAGES = [0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1];
+/** Share of validation whose most probable label may be below the threshold for what is known. */
+const UNKNOWN_SHARE = 0.02;
 /** Share of normal windows of validation that lie beyond the limit. */
 const BEYOND = 0.01;
 /** Windows that each package must say the same of as its learner, and how nearly. */
@@ -101,7 +103,7 @@ function fit(name: WindowModelName, data: Prepared, training: Part, validation: 
     case 'forest':
       return fitForest(training, validation, classes, seed);
     case 'mahalanobis':
-      return { model: { kind: 'mahalanobis', mahalanobis: fitMahalanobis(summaryOf(training), SHRINKAGE) }, note: `${training.truths.length} normal windows` };
+      return fitNormal(training, validation);
   }
 }
 
@@ -151,6 +153,19 @@ function fitForest(training: Part, validation: Part, classes: number, seed: numb
   return { model: { kind: 'forest', forest }, note: `${forest.trees.length} trees`, curve: { step: 'trees', measure: measureOf(classes), points } };
 }
 
+/** The shrinkage under which validation is most likely, were it Gaussian. */
+function fitNormal(training: Part, validation: Part): Fitted {
+  const [inputs, asked] = [summaryOf(training), summaryOf(validation)];
+  const points = SHRINKAGES.map((at) => {
+    const mahalanobis = fitMahalanobis(inputs, at);
+    const squares = distances(mahalanobis, asked).reduce((sum, each) => sum + each * each, 0) / asked.rows;
+    return { at, mahalanobis, validation: (mahalanobis.spread + squares) / 2 };
+  });
+  const { at, mahalanobis } = points.reduce((least, point) => (point.validation < least.validation ? point : least));
+  const curve = { step: 'shrinkage', measure: 'nats a column', points: points.map((point) => ({ at: point.at, validation: point.validation })) };
+  return { model: { kind: 'mahalanobis', mahalanobis }, note: `${training.truths.length} normal windows, shrinkage ${at}`, curve };
+}
+
 const summaryOf = ({ scaled, windows }: Part): Matrix => summarise(scaled, windows.rows, windows.history, windows.features.length);
 
 const measureOf = (classes: number): string => (classes === 0 ? 'root mean square error' : 'cross-entropy once calibrated');
@@ -173,9 +188,12 @@ function headOf({ task, source }: Prepared, model: WindowModel, training: Part, 
     case 'diagnosis': {
       const classes = source.labels.length;
       const temperature = fitTemperature(Float32Array.from(said), Int32Array.from(validation.truths), classes);
+      const probabilities = softmax(Float32Array.from(said, (score) => score / temperature), classes);
+      const confidences = Float64Array.from({ length: validation.windows.rows }, (_, row) => probabilities.subarray(row * classes, (row + 1) * classes).reduce((a, b) => Math.max(a, b)));
+      const threshold = Math.min(1, -quantile(confidences.map((each) => -each), 1 - UNKNOWN_SHARE));
       return {
         head: { kind: 'probabilities', temperature, classes },
-        manifest: (common) => ({ ...common, task, labels: [...source.labels], normal: source.normal, outputs: { probabilities: 'probabilities' } }),
+        manifest: (common) => ({ ...common, task, labels: [...source.labels], normal: source.normal, unknown: { threshold }, outputs: { probabilities: 'probabilities' } }),
       };
     }
     case 'anomaly': {

@@ -6,6 +6,8 @@ export interface Mahalanobis {
   readonly mean: Float64Array;
   /** [columns, columns]: deviations times it have the unit matrix as covariance, over the root of the number of columns. */
   readonly whitening: Float64Array;
+  /** Logarithm of the determinant of the covariance, over the number of columns. */
+  readonly spread: number;
 }
 
 /**
@@ -31,14 +33,16 @@ export function fitMahalanobis({ values, rows, columns }: Matrix, shrinkage: num
     }
     covariance.set(j, j, Math.max(floor, covariance.get(j, j)));
   }
-  const roots = inverse(new CholeskyDecomposition(covariance).lowerTriangularMatrix);
+  const triangle = new CholeskyDecomposition(covariance).lowerTriangularMatrix;
+  const roots = inverse(triangle);
   const whitening = new Float64Array(columns * columns);
   for (let j = 0; j < columns; j++) for (let k = 0; k < columns; k++) whitening[j * columns + k] = roots.get(k, j) / Math.sqrt(columns);
-  return { mean, whitening };
+  const spread = (2 * triangle.diagonal().reduce((sum, each) => sum + Math.log(each), 0)) / columns;
+  return { mean, whitening, spread };
 }
 
 /** @returns distance of each row */
-export function distances({ mean, whitening }: Mahalanobis, { values, rows, columns }: Matrix): Float64Array {
+export function distances({ mean, whitening }: Pick<Mahalanobis, 'mean' | 'whitening'>, { values, rows, columns }: Matrix): Float64Array {
   return Float64Array.from({ length: rows }, (_, row) => {
     const white = new Float64Array(columns);
     for (let j = 0; j < columns; j++) {
