@@ -4,8 +4,8 @@ export const escaped = (text: string): string => text.replaceAll('&', '&amp;').r
 
 const WIDTH = 340;
 const HEIGHT = 260;
-const MARGIN = { left: 52, right: 12, top: 10, bottom: 40 };
-const TICKS = 5;
+const MARGIN = { left: 60, right: 12, top: 10, bottom: 40 };
+const MOST_TICKS = 6;
 
 export interface Axis {
   readonly title: string;
@@ -31,13 +31,9 @@ export function chart(x: Axis, y: Axis, layers: readonly Layer[]): string {
   };
   const px = (value: number): number => MARGIN.left + place(x, value) * (WIDTH - MARGIN.left - MARGIN.right);
   const py = (value: number): number => HEIGHT - MARGIN.bottom - place(y, value) * (HEIGHT - MARGIN.top - MARGIN.bottom);
-  const ticks = (axis: Axis): number[] =>
-    axis.logarithmic
-      ? Array.from({ length: Math.floor(Math.log10(axis.to) + 1e-9) - Math.ceil(Math.log10(axis.from) - 1e-9) + 1 }, (_, i) => 10 ** (Math.ceil(Math.log10(axis.from) - 1e-9) + i))
-      : Array.from({ length: TICKS }, (_, i) => axis.from + (i * (axis.to - axis.from)) / (TICKS - 1));
   const marks = [
-    ...ticks(x).map((value) => `<line class="grid" x1="${n(px(value))}" x2="${n(px(value))}" y1="${MARGIN.top}" y2="${HEIGHT - MARGIN.bottom}"/><text x="${n(px(value))}" y="${HEIGHT - MARGIN.bottom + 14}" text-anchor="middle">${label(value)}</text>`),
-    ...ticks(y).map((value) => `<line class="grid" x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${n(py(value))}" y2="${n(py(value))}"/><text x="${MARGIN.left - 6}" y="${n(py(value) + 4)}" text-anchor="end">${label(value)}</text>`),
+    ...ticksOf(x).map((value) => `<line class="grid" x1="${n(px(value))}" x2="${n(px(value))}" y1="${MARGIN.top}" y2="${HEIGHT - MARGIN.bottom}"/><text x="${n(px(value))}" y="${HEIGHT - MARGIN.bottom + 14}" text-anchor="middle">${label(value)}</text>`),
+    ...ticksOf(y).map((value) => `<line class="grid" x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${n(py(value))}" y2="${n(py(value))}"/><text x="${MARGIN.left - 6}" y="${n(py(value) + 4)}" text-anchor="end">${label(value)}</text>`),
     `<text x="${(MARGIN.left + WIDTH - MARGIN.right) / 2}" y="${HEIGHT - 6}" text-anchor="middle">${escaped(x.title)}</text>`,
     `<text transform="translate(12 ${(HEIGHT - MARGIN.bottom + MARGIN.top) / 2}) rotate(-90)" text-anchor="middle">${escaped(y.title)}</text>`,
   ];
@@ -71,6 +67,16 @@ export function heatMap(labels: readonly string[], counts: readonly (readonly nu
   const titles = `<text x="${left + size / 2}" y="10" text-anchor="middle">judged</text><text transform="translate(10 ${top + size / 2}) rotate(-90)" text-anchor="middle">true</text>`;
   const width = left + size + 4;
   return `<svg class="heat" style="width:${width}px" viewBox="0 0 ${width} ${top + size + 4}" role="img" aria-label="confusion, percent of each true class">${cells.join('')}${names.join('')}${titles}</svg>`;
+}
+
+/** Round numbers: powers of ten, or steps of 1, 2 or 5 times one. */
+function ticksOf({ from, to, logarithmic }: Axis): number[] {
+  const between = (first: number, last: number, of: (i: number) => number): number[] => Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => of(first + i));
+  if (logarithmic) return between(Math.ceil(Math.log10(from) - 1e-9), Math.floor(Math.log10(to) + 1e-9), (power) => 10 ** power);
+  const rough = (to - from || 1) / MOST_TICKS;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * ([1, 2, 5].find((each) => each * power >= rough) ?? 10);
+  return between(Math.ceil(from / step - 1e-9), Math.floor(to / step + 1e-9), (i) => Number((i * step).toPrecision(12)));
 }
 
 const n = (value: number): string => value.toFixed(1);

@@ -33,19 +33,20 @@ export function* fitRidges(inputs: Matrix, targets: Float64Array, penalties: rea
   const scale = spread.map((variance) => (Math.sqrt(variance) < LEAST_SPREAD ? 0 : 1 / Math.sqrt(variance)));
   const scaled = new Float64Array(values.length);
   for (let i = 0; i < scaled.length; i++) scaled[i] = (values[i]! - mean[i % columns]!) * scale[i % columns]!;
-  const gram = gramOf(scaled, rows, columns);
-  const moments = Square.zeros(columns, outputs);
-  for (let j = 0; j < columns; j++) {
-    const sums = new Float64Array(outputs);
-    for (let row = 0; row < rows; row++) for (let i = 0; i < outputs; i++) sums[i]! += scaled[row * columns + j]! * (targets[row * outputs + i]! - level[i]!);
-    sums.forEach((sum, i) => moments.set(j, i, sum));
-  }
+  const centred = new Square(rows, outputs);
+  for (let row = 0; row < rows; row++) for (let i = 0; i < outputs; i++) centred.set(row, i, targets[row * outputs + i]! - level[i]!);
+  // Of fewer rows than columns the weights are sums of rows: then as many equations as rows are solved (Saunders et al. 1998).
+  const byRows = rows < columns;
+  const side = byRows ? rows : columns;
+  const gram = byRows ? gramOf(transposed(scaled, rows, columns), columns, rows) : gramOf(scaled, rows, columns);
+  const asked = byRows ? centred : product(scaled, rows, columns, centred);
   for (const penalty of penalties) {
-    const penalised = Square.zeros(columns, columns);
-    for (let j = 0; j < columns; j++) for (let k = 0; k < columns; k++) penalised.set(j, k, gram[Math.max(j, k) * columns + Math.min(j, k)]! + (j === k ? penalty : 0));
+    const penalised = new Square(side, side);
+    for (let j = 0; j < side; j++) for (let k = 0; k < side; k++) penalised.set(j, k, gram[Math.max(j, k) * side + Math.min(j, k)]! + (j === k ? penalty : 0));
     const decomposed = new CholeskyDecomposition(penalised);
     if (!decomposed.isPositiveDefinite()) throw new RangeError(`a penalty of ${penalty} leaves ${columns} columns of ${rows} rows dependent`);
-    const solution = decomposed.solve(moments);
+    const solved = decomposed.solve(asked);
+    const solution = byRows ? product(scaled, rows, columns, solved) : solved;
     const weights = new Float64Array(outputs * columns);
     const bias = level.slice();
     for (let i = 0; i < outputs; i++) {
@@ -57,6 +58,23 @@ export function* fitRidges(inputs: Matrix, targets: Float64Array, penalties: rea
     }
     yield { outputs, weights, bias };
   }
+}
+
+function transposed(values: Float64Array, rows: number, columns: number): Float64Array {
+  const result = new Float64Array(values.length);
+  for (let row = 0; row < rows; row++) for (let j = 0; j < columns; j++) result[j * rows + row] = values[row * columns + j]!;
+  return result;
+}
+
+/** The transpose of `values` times `factors` [rows, outputs]: [columns, outputs]. */
+function product(values: Float64Array, rows: number, columns: number, factors: Square): Square {
+  const outputs = factors.columns;
+  const sums = new Float64Array(columns * outputs);
+  for (let row = 0; row < rows; row++) {
+    const factor = factors.getRow(row);
+    for (let j = 0; j < columns; j++) for (let i = 0; i < outputs; i++) sums[j * outputs + i]! += values[row * columns + j]! * factor[i]!;
+  }
+  return Square.from1DArray(columns, outputs, sums);
 }
 
 /** Lower triangle of the products of columns, [columns, columns]; four rows at a time, since memory is what takes the time. */
