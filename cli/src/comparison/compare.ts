@@ -98,7 +98,7 @@ export async function compare(options: CompareOptions): Promise<number> {
     say(`${model}: training`);
     const folder = join(out, model);
     const name = `${source.name}-${model}`;
-    const trained = isNet(model) ? await net(model, data, name, folder, options, say) : await trainWindowModel(model as WindowModelName, data, { name, version: VERSION }, folder);
+    const trained = isNet(model) ? await net(model, data, name, folder, options, say) : await trainWindowModel(model as WindowModelName, data, { name, version: VERSION }, folder, say);
     say(`${model}: trained in ${trained.seconds.toFixed(1)} s (${trained.note}), judging ${rows.length} windows`);
     compared.push({ ...(await judged(model, data, rows, test, folder)), trained });
   }

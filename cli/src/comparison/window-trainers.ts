@@ -55,7 +55,7 @@ interface Fitted {
  * Trains a model of windows, writes its package, and checks that the package says on windows of validation what the learner says.
  * @throws UsageError where the model can't do the task
  */
-export async function trainWindowModel(name: WindowModelName, data: Prepared, about: { readonly name: string; readonly version: string }, out: string): Promise<Trained> {
+export async function trainWindowModel(name: WindowModelName, data: Prepared, about: { readonly name: string; readonly version: string }, out: string, say: (line: string) => void): Promise<Trained> {
   const started = performance.now();
   const train = takeWindows(data.windows, rowsOf(data, 0));
   // In deviations of normal operation, where there is such: the spread of the wildest fault would make all else small.
@@ -67,7 +67,7 @@ export async function trainWindowModel(name: WindowModelName, data: Prepared, ab
     return { windows, scaled: scaleWindows(windows, scaler), truths: Float32Array.from(rows, (row) => data.truths[row]!) };
   };
   const [training, validation] = [part(0), part(1)];
-  const { model, note, curve } = fit(name, data, training, validation);
+  const { model, note, curve } = fit(name, data, training, validation, say);
   const { head, manifest } = headOf(data, model, training, validation);
   const seconds = (performance.now() - started) / 1000;
   const { impute, mean, std, clip } = scaler;
@@ -88,7 +88,7 @@ export async function trainWindowModel(name: WindowModelName, data: Prepared, ab
   return { seconds, note, ...(curve === undefined ? {} : { curve }) };
 }
 
-function fit(name: WindowModelName, data: Prepared, training: Part, validation: Part): Fitted {
+function fit(name: WindowModelName, data: Prepared, training: Part, validation: Part, say: (line: string) => void): Fitted {
   const { task, source, seed } = data;
   const allowed = WINDOW_MODELS_BY_TASK[task];
   if (!allowed.includes(name)) throw new UsageError(`Model ${name} does not do ${task}: give ${allowed.join(' or ')}, or a network.`);
@@ -97,9 +97,9 @@ function fit(name: WindowModelName, data: Prepared, training: Part, validation: 
   const classes = task === 'diagnosis' ? source.labels.length : 0;
   switch (name) {
     case 'rocket':
-      return fitRocket(training, validation, classes, seed);
+      return fitRocket(training, validation, classes, seed, say);
     case 'gbdt':
-      return fitBoosted(training, validation, classes, seed);
+      return fitBoosted(training, validation, classes, seed, say);
     case 'forest':
       return fitForest(training, validation, classes, seed);
     case 'mahalanobis':
@@ -107,7 +107,7 @@ function fit(name: WindowModelName, data: Prepared, training: Part, validation: 
   }
 }
 
-function fitRocket(training: Part, validation: Part, classes: number, seed: number): Fitted {
+function fitRocket(training: Part, validation: Part, classes: number, seed: number, say: (line: string) => void): Fitted {
   const { rows, history, features } = training.windows;
   const rocket = fitMiniRocket(training.scaled, rows, history, features.length, { features: ROCKET_FEATURES, seed });
   const targets = classes === 0 ? Float64Array.from(training.truths) : Float64Array.from({ length: rows * classes }, (_, i) => (training.truths[Math.floor(i / classes)] === i % classes ? 1 : -1));
@@ -119,15 +119,16 @@ function fitRocket(training: Part, validation: Part, classes: number, seed: numb
     const penalty = PENALTIES[index++]!;
     const loss = lossOf(predictRidges(linear, asked), validation.truths, classes);
     points.push({ at: penalty, validation: loss });
+    say(`rocket: penalty ${penalty}, ${measureOf(classes)} ${loss.toFixed(4)} on validation`);
     if (best === undefined || loss < best.loss) best = { loss, penalty, linear };
   }
   return { model: { kind: 'rocket', rocket, linear: best!.linear }, note: `${rocket.features} features, penalty ${best!.penalty}`, curve: { step: 'penalty', measure: measureOf(classes), points } };
 }
 
 /** Rounds up to the one after which validation has the least loss. */
-function fitBoosted(training: Part, validation: Part, classes: number, seed: number): Fitted {
+function fitBoosted(training: Part, validation: Part, classes: number, seed: number, say: (line: string) => void): Fitted {
   const settings = classes === 0 ? { ...REGRESSION, objective: { kind: 'squared' } as const } : { ...BOOSTING, objective: { kind: 'softmax', classes } as const };
-  const whole = trainBoosting(summaryOf(training), training.truths, { ...settings, seed });
+  const whole = trainBoosting(summaryOf(training), training.truths, { ...settings, seed, onRound: (round) => void (round % ROUNDS_A_LINE === 0 && say(`gbdt: round ${round} of ${settings.rounds}`)) });
   const upTo = (rounds: number): Boosted => ({ ...whole, trees: whole.trees.slice(0, rounds * whole.outputs) });
   const points = Array.from({ length: settings.rounds / ROUNDS_A_POINT }, (_, i) => {
     const at = (i + 1) * ROUNDS_A_POINT;
@@ -139,6 +140,7 @@ function fitBoosted(training: Part, validation: Part, classes: number, seed: num
 }
 
 const ROUNDS_A_POINT = 10;
+const ROUNDS_A_LINE = 50;
 
 function fitForest(training: Part, validation: Part, classes: number, seed: number): Fitted {
   const inputs = summaryOf(training);
