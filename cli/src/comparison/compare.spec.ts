@@ -106,6 +106,21 @@ describe('millwright train --task', () => {
   });
 });
 
+describe('networks', () => {
+  it('are refused in one sentence where their Python is not there, before a package is written', async () => {
+    const data = await dataOf('pumps', { 'pumps.csv': pumps() });
+    const before = process.env['MILLWRIGHT_PYTHON'];
+    process.env['MILLWRIGHT_PYTHON'] = join(folder, 'no-python');
+    try {
+      await expect(compared('net', { task: 'diagnosis', data, models: ['cnn'] })).rejects.toMatchObject({ badInput: true, message: expect.stringContaining('no-python') });
+    } finally {
+      if (before === undefined) delete process.env['MILLWRIGHT_PYTHON'];
+      else process.env['MILLWRIGHT_PYTHON'] = before;
+    }
+    await expect(loadPackage(join(folder, 'net', 'cnn'))).rejects.toThrow("can't be read");
+  });
+});
+
 describe('CSV files of labelled rows', () => {
   const read = async (name: string, files: Readonly<Record<string, string>>, task: 'diagnosis' | 'rul' = 'diagnosis') => readCsvRuns((await DataFolder.open(await dataOf(name, files)))!, task);
 
