@@ -7,7 +7,7 @@ import { trainDemo, trainDiagnosis } from './train.js';
 import { UsageError } from './usage-error.js';
 
 export interface TrainOptions {
-  readonly plant: string;
+  readonly plant?: string;
   readonly data?: string;
   readonly out?: string;
   readonly seed: number;
@@ -15,6 +15,7 @@ export interface TrainOptions {
 
 /** `millwright train`: the models of a plant, from a folder of data, or from simulated machines where the plant is simulated. */
 export async function train({ plant: given, data, out, seed }: TrainOptions): Promise<number> {
+  if (given === undefined) throw new UsageError('Give --plant for the models of a plant, or --task and --data to train and compare models on labelled data.');
   const plant = loadPlant(plantPath(given));
   const models = out ?? join(plant.directory, 'models');
   if (plant.simulation !== undefined) {

@@ -1,5 +1,7 @@
 import { inspect } from 'node:util';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
+import type { CompareOptions } from './comparison/compare.js';
+import { SPLITS, TASKS } from './comparison/runs.js';
 import { addConnectionOptions, type ConnectionOptions } from './connection.js';
 import type { DoctorOptions } from './doctor.js';
 import type { EvaluateOptions } from './evaluation/suite.js';
@@ -7,6 +9,7 @@ import type { BaselineOptions, TrainOptions } from './learn.js';
 import type { BenchOptions } from './models.js';
 import type { ApprovalOptions } from './registry.js';
 import { addRunOptions, parseDuration, wholeNumber, wholeNumbers, type RunOptions } from './run-options.js';
+import { UsageError } from './usage-error.js';
 
 // Commands are loaded when called: `run` should not wait for trainers, nor `train` for servers.
 const program = new Command('millwright').description('Watches a factory as it runs.').showHelpAfterError('(--help after the command says more)').exitOverride();
@@ -14,6 +17,8 @@ const program = new Command('millwright').description('Watches a factory as it r
 const does = <O>(action: (options: O) => Promise<number>) => async (options: O): Promise<void> => {
   process.exitCode = await action(options);
 };
+
+const names = (text: string): string[] => text.split(',').map((each) => each.trim()).filter((each) => each !== '');
 
 addRunOptions(program.command('run'))
   .description('the whole line in this process, fed by the simulated plant or a file')
@@ -31,12 +36,27 @@ addRunOptions(addConnectionOptions(program.command('feed'), 'ingestion'))
 
 program
   .command('train')
-  .description('train the models of a plant and write their packages')
-  .requiredOption('--plant <plant>', 'plant file, or the name of a shipped plant')
-  .option('--data <folder>', 'folder of training data, for plants that are not simulated')
-  .option('--out <folder>', 'folder of the packages (default: models beside the plant file)')
+  .description('train the models of a plant and write their packages; or, with --task, train models on labelled data and compare them')
+  .option('--plant <plant>', 'plant file, or the name of a shipped plant')
+  .addOption(new Option('--task <task>', 'what models of labelled data are to learn').choices(TASKS).conflicts('plant'))
+  .option('--data <folder>', 'folder of training data, laid out as docs/models.md says')
+  .option('--models <names>', 'with --task: models to compare, by commas (default: those that need no Python)', names)
+  .option('--history <n>', 'with --task: rows that a model looks back on (default: by data set)', wholeNumber)
+  .addOption(new Option('--split <by>', 'with --task: what is divided whole into training, validation and test (default: by data set)').choices(SPLITS))
+  .option('--set <name>', 'with --task: which of several sets in the folder, as FD002')
+  .option('--without <labels>', 'with --task: faults that are left out, by commas', names, [])
+  .option('--epochs <n>', 'with --task: most epochs of networks', wholeNumber)
+  .option('--json', 'with --task: the comparison as one JSON line', false)
+  .option('--out <folder>', 'folder of the packages (default: models beside the plant file; with --task, training/<data set>-<task> in MILLWRIGHT_HOME)')
   .option('--seed <n>', 'seed of all that is random', Number, 1)
-  .action(does(async (options: TrainOptions) => (await import('./learn.js')).train(options)));
+  .action(
+    does(async (options: TrainOptions & Partial<CompareOptions>) => {
+      const { task, data } = options;
+      if (task === undefined) return (await import('./learn.js')).train(options);
+      if (data === undefined) throw new UsageError('--task learns from labelled data: give their folder with --data.');
+      return (await import('./comparison/compare.js')).compare({ ...(options as CompareOptions), task, data });
+    }),
+  );
 
 program
   .command('evaluate')

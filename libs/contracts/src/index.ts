@@ -161,4 +161,5 @@ export { Any } from './generated/google/protobuf/any.js';
 export type { MessageFns } from './generated/millwright/stream/v1/watermark.js';
 export * from './topics.js';
 export * from './packed.js';
+export { UNKNOWN } from './unknown.js';
 export type { Source, SourceStep } from './source.js';

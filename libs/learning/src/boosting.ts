@@ -30,6 +30,8 @@ export interface BoostingOptions {
   readonly seed: number;
   /** How much each row counts; default: all the same. */
   readonly weights?: Float64Array;
+  /** Told after each round how many there are. */
+  readonly onRound?: (rounds: number) => void;
 }
 
 /** Sums of trees, one sum an output. */
@@ -68,6 +70,7 @@ export function trainBoosting(inputs: Matrix, targets: ArrayLike<number>, option
       addTree(tree, 1, inputs, 1, scores, outputs, output);
       trees.push(tree);
     }
+    options.onRound?.(round + 1);
   }
   return { outputs, base, trees };
 }

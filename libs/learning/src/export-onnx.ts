@@ -1,10 +1,6 @@
-import proto, { type onnx } from 'onnx-proto';
 import type { Network } from './network.js';
+import { addScaler, GraphBuilder, int } from './onnx-graph.js';
 import type { Scaler } from './scaler.js';
-
-const { TensorProto, ModelProto, AttributeProto } = proto.onnx;
-const FLOAT = TensorProto.DataType.FLOAT;
-const INT64 = TensorProto.DataType.INT64;
 
 /**
  * The classifier as an ONNX graph (opset 13), preprocessing included.
@@ -23,13 +19,7 @@ export function exportClassifier(network: Network, scaler: Scaler, batch: number
   const classes = network.layers[last]!.outputs;
 
   graph.node('Reshape', ['features', graph.int64('shape', [batch, features])], 'raw');
-  graph.node('IsNaN', ['raw'], 'missing');
-  graph.node('Where', ['missing', graph.float('impute', [features], scaler.impute), 'raw'], 'imputed');
-  graph.node('Sub', ['imputed', graph.float('mean', [features], scaler.mean)], 'centred');
-  graph.node('Div', ['centred', graph.float('std', [features], scaler.std)], 'standardised');
-  graph.node('Clip', ['standardised', graph.float('clip_low', [], [-scaler.clip]), graph.float('clip_high', [], [scaler.clip])], 'scaled');
-
-  let values = 'scaled';
+  let values = addScaler(graph, 'raw', scaler);
   network.layers.forEach((layer, index) => {
     const weights = graph.float(`weights_${index}`, [layer.outputs, layer.inputs], layer.weights);
     const bias = graph.float(`bias_${index}`, [layer.outputs], layer.bias);
@@ -52,7 +42,7 @@ export function exportClassifier(network: Network, scaler: Scaler, batch: number
   }
   graph.node('Mul', ['gradient_0', 'scaled'], 'contributions');
 
-  return graph.encode({ features: [batch, 1, features] }, { probabilities: [batch, classes], contributions: [batch, features] });
+  return graph.encode('classifier', { features: [batch, 1, features] }, { probabilities: [batch, classes], contributions: [batch, features] });
 }
 
 /** Weights of each class less the mean over classes. */
@@ -64,47 +54,4 @@ function aboveMean(weights: Float32Array, classes: number, inputs: number): Floa
     for (let each = 0; each < classes; each++) result[each * inputs + input]! -= mean;
   }
   return result;
-}
-
-function int(name: string, value: number): onnx.IAttributeProto {
-  return { name, type: AttributeProto.AttributeType.INT, i: value };
-}
-
-class GraphBuilder {
-  readonly #nodes: onnx.INodeProto[] = [];
-  readonly #initializers: onnx.ITensorProto[] = [];
-
-  node(opType: string, input: string[], output: string, attribute: onnx.IAttributeProto[] = []): void {
-    this.#nodes.push({ opType, name: output, input, output: [output], attribute });
-  }
-
-  /** Adds a constant; returns its name. */
-  float(name: string, dims: number[], values: ArrayLike<number>): string {
-    return this.#constant(name, dims, FLOAT, Float32Array.from(values).buffer);
-  }
-
-  int64(name: string, values: readonly number[]): string {
-    return this.#constant(name, [values.length], INT64, BigInt64Array.from(values, BigInt).buffer);
-  }
-
-  #constant(name: string, dims: number[], dataType: number, data: ArrayBuffer): string {
-    this.#initializers.push({ name, dims, dataType, rawData: new Uint8Array(data) });
-    return name;
-  }
-
-  encode(inputs: Record<string, number[]>, outputs: Record<string, number[]>): Uint8Array {
-    return ModelProto.encode({
-      irVersion: 8,
-      producerName: 'millwright',
-      opsetImport: [{ domain: '', version: 13 }],
-      graph: { name: 'classifier', node: this.#nodes, initializer: this.#initializers, input: values(inputs), output: values(outputs) },
-    }).finish();
-  }
-}
-
-function values(shapes: Record<string, number[]>): onnx.IValueInfoProto[] {
-  return Object.entries(shapes).map(([name, dims]) => ({
-    name,
-    type: { tensorType: { elemType: FLOAT, shape: { dim: dims.map((dimValue) => ({ dimValue })) } } },
-  }));
 }

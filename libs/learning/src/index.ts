@@ -15,4 +15,10 @@ export { fitDistanceMonitor, monitorDistances, type DistanceMonitor, type Distan
 export { fitRidge, predictLinear, type Linear, type RidgeOptions } from './ridge.js';
 export { areaUnderCurve, f1Score, rSquared } from './scores.js';
 export { conformalHalfWidth } from './conformal.js';
-export { exportBoosted, exportForest, type Link } from './export-trees.js';
+export { takeWindows, scaleWindows, type Windows } from './windows.js';
+export { summarise } from './summary.js';
+export { fitMiniRocket, transformMiniRocket, KERNEL_COUNT, TAPS, type DilatedKernels, type MiniRocket, type MiniRocketOptions } from './minirocket.js';
+export { fitRidges, predictRidges, type LinearOutputs } from './ridges.js';
+export { distances, fitMahalanobis, type Mahalanobis } from './mahalanobis.js';
+export { predictWindows, scoresOf, type Head, type WindowModel } from './window-model.js';
+export { exportWindowModel, type WindowGraph } from './export-windows.js';

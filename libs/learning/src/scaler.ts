@@ -13,7 +13,7 @@ export interface Scaler {
  * normal operation, a scaled value counts the normal deviations from normal, however wild the faults are.
  * A feature that never varies gets std 1, so that it stays 0 in training and large where it moves later.
  */
-export function fitScaler(data: Dataset, clip: number): Scaler {
+export function fitScaler(data: Pick<Dataset, 'features'> & { readonly values: ArrayLike<number> }, clip: number): Scaler {
   const width = data.features.length;
   const mean = new Float64Array(width);
   const std = new Float64Array(width);

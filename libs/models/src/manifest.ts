@@ -138,6 +138,7 @@ function inconsistency(manifest: Manifest): ManifestProblem | undefined {
   if (manifest.task !== 'diagnosis') return undefined;
   const label = repeated(manifest.labels);
   if (label !== undefined) return { field: 'labels', problem: `"${label}" stands there twice` };
+  if (manifest.unknown !== undefined && manifest.labels.includes('unknown')) return { field: 'labels', problem: '"unknown" is what results say of windows below the threshold of field unknown' };
   if (!manifest.labels.includes(manifest.normal)) return { field: 'normal', problem: `"${manifest.normal}" is not among the labels` };
   return undefined;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Alarm, AlarmEvent, AlarmEventType, AlarmState, DeadLetter, FindingKind, Priority, TOPICS, deadLetterTopic, lateTopic } from '@millwright/contracts';
+import { Alarm, AlarmEvent, AlarmEventType, AlarmState, DeadLetter, FindingKind, InferenceResult, Priority, TOPICS, UNKNOWN, deadLetterTopic, lateTopic } from '@millwright/contracts';
 import { PureRun, type Emission, type PureRecord } from '@millwright/streams';
 import fc from 'fast-check';
 import { createAlertingProcessor } from './alerting.processor.js';
@@ -54,6 +54,21 @@ describe('diagnoses', () => {
     const [raised] = events(run.watermark(4 * SECOND));
     expect(raised?.alarm?.priority).toBe(Priority.URGENT);
     expect(told([...run.push([diagnosed(6, { 'outer-race': 0.1 })]), ...run.watermark(10 * SECOND)])).toEqual(['CLEARED P-101/diagnosis/inner-race at 8']);
+  });
+
+  it('alarm for a fault of no known kind as long as health is not likely, and not otherwise', () => {
+    const unknown = (seconds: number, confidence: number, normal: boolean): PureRecord => {
+      const record = diagnosed(seconds, { 'outer-race': 0.45, 'inner-race': 0.45 });
+      const message = InferenceResult.decode(record.value);
+      if (message.result?.$case === 'diagnosis') Object.assign(message.result.value, { label: UNKNOWN, confidence, normal });
+      return { ...record, value: InferenceResult.encode(message).finish() };
+    };
+    const run = start();
+    expect(told([...run.push([unknown(1, 0.9, false), unknown(5, 0.9, false)]), ...run.push([unknown(6, 0.5, true), unknown(9, 0.5, true)])])).toEqual([
+      'RAISED P-101/diagnosis/unknown at 4', 'CLEARED P-101/diagnosis/unknown at 8',
+    ]);
+    const healthy = start();
+    expect(told([...healthy.push([1, 3, 5].map((at) => unknown(at, 0.9, true))), ...healthy.watermark(60 * SECOND)])).toEqual([]);
   });
 
   it('publish the state again when the evidence has doubled, and nothing else while it lasts', () => {

@@ -1,5 +1,5 @@
 import { acknowledge, advance, nextChangeUs, observe, unobserved, type Condition, type Evidence, type Step } from '@millwright/alarms';
-import { Alarm, AlarmCommand, AlarmEvent, Finding, InferenceResult, TOPICS, type Contribution, type Diagnosis } from '@millwright/contracts';
+import { Alarm, AlarmCommand, AlarmEvent, Finding, InferenceResult, TOPICS, UNKNOWN, type ClassProbability, type Contribution, type Diagnosis } from '@millwright/contracts';
 import type { Asset, Plant } from '@millwright/plant';
 import { PoisonRecordError, type Context, type Emission, type LogRecord, type Processor } from '@millwright/streams';
 import { EVENT_TYPES, alarmId, toAlarm } from './alarm.js';
@@ -109,13 +109,14 @@ function onInference(asset: Asset, inference: InferenceResult, state: AlertingSt
     const name = diagnosisCondition(label);
     take(asset, state, state.diagnoses, name, { timeUs: windowEndUs, severity, detail }, emissions);
   };
-  for (const { label, probability } of diagnosis.probabilities) {
+  const evidence = withUnknown(diagnosis);
+  for (const { label, probability } of evidence) {
     const condition = state.diagnoses.get(diagnosisCondition(label));
     const leads = label === diagnosis.label && !diagnosis.normal;
     if (condition !== undefined) see(label, leads || condition.detection.on ? probability : 0);
     else if (leads && probability >= asset.kind.alarms.diagnosis.onAt) see(label, probability);
   }
-  for (const label of labelsGone(state, inference.model, diagnosis)) see(label, 0);
+  for (const label of labelsGone(state, inference.model, evidence)) see(label, 0);
   askForTimer(asset, state.diagnoses, context);
   return emissions;
 }
@@ -125,10 +126,19 @@ function checkProbabilities({ probabilities }: Diagnosis): void {
   if (wrong !== undefined) throw new PoisonRecordError(`diagnosis.probabilities: ${wrong.probability} of "${wrong.label}" is not between 0 and 1: the model's output is no probability`);
 }
 
+/**
+ * What a diagnosis is evidence of. A fault that the model does not know is a condition of its own, as sure as it is that the machine
+ * is not healthy, and not at all in a window that is judged otherwise.
+ */
+function withUnknown({ label, normal, confidence, probabilities }: Diagnosis): readonly ClassProbability[] {
+  if (probabilities.some((each) => each.label === UNKNOWN)) return probabilities;
+  return [...probabilities, { label: UNKNOWN, probability: label === UNKNOWN && !normal ? confidence : 0 }];
+}
+
 const contributing = (contributions: readonly Contribution[]): string[] => contributions.slice(0, MOST_SIGNALS).map(({ signal }) => signal);
 
 /** Labels that were seen from this model and are not among those of its present version. */
-function labelsGone({ diagnoses }: AlertingState, model: string, { probabilities }: Diagnosis): string[] {
+function labelsGone({ diagnoses }: AlertingState, model: string, probabilities: readonly ClassProbability[]): string[] {
   const gone: string[] = [];
   for (const [name, { detail }] of diagnoses) {
     const label = conditionSubject(name);

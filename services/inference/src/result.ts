@@ -1,4 +1,5 @@
-import type { Contribution, Diagnosis, InferenceResult } from '@millwright/contracts';
+import { UNKNOWN, type Contribution, type Diagnosis, type InferenceResult } from '@millwright/contracts';
+import type { DiagnosisManifest } from '@millwright/models';
 import type { Judge } from './judge.js';
 
 /** Most signals named as contributors. */
@@ -21,7 +22,7 @@ function resultOf({ version: { model } }: Judge, outputs: readonly Float32Array[
   const number = (role: string): number => rounded(output(role)[0]!);
   switch (manifest.task) {
     case 'diagnosis':
-      return { $case: 'diagnosis', value: diagnosis(output('probabilities'), manifest.labels, manifest.normal) };
+      return { $case: 'diagnosis', value: diagnosis(output('probabilities'), manifest) };
     case 'regression': {
       const { quantity, unit, coverage } = manifest;
       return { $case: 'regression', value: { quantity, unit, coverage, value: number('value'), lower: number('lower'), upper: number('upper') } };
@@ -31,16 +32,17 @@ function resultOf({ version: { model } }: Judge, outputs: readonly Float32Array[
   }
 }
 
-function diagnosis(probabilities: Float32Array, labels: readonly string[], normal: string): Diagnosis {
-  let winner = 0;
-  for (let i = 1; i < labels.length; i++) if (probabilities[i]! > probabilities[winner]!) winner = i;
-  const label = labels[winner]!;
-  return {
-    label,
-    normal: label === normal,
-    confidence: rounded(probabilities[winner]!),
-    probabilities: labels.map((each, i) => ({ label: each, probability: rounded(probabilities[i]!) })),
-  };
+function diagnosis(probabilities: Float32Array, { labels, normal, unknown }: DiagnosisManifest): Diagnosis {
+  const order = labels.map((_, i) => i).sort((a, b) => probabilities[b]! - probabilities[a]! || a - b);
+  const [winner, second] = [order[0]!, order[1]!];
+  const healthy = labels.indexOf(normal);
+  const all = labels.map((label, i) => ({ label, probability: rounded(probabilities[i]!) }));
+  if (unknown === undefined || probabilities[winner]! >= unknown.threshold) {
+    return { label: labels[winner]!, normal: winner === healthy, confidence: rounded(probabilities[winner]!), probabilities: all };
+  }
+  // Between health and one fault it may well be health; between two faults it is a fault, whichever.
+  const maybeHealthy = winner === healthy || second === healthy;
+  return { label: UNKNOWN, normal: maybeHealthy, confidence: rounded(maybeHealthy ? probabilities[winner]! : 1 - probabilities[healthy]!), probabilities: all };
 }
 
 /** Contributions of features added up by signal; a correlation counts half for either of its signals. */

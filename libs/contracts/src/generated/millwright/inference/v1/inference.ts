@@ -31,11 +31,14 @@ export interface InferenceResult {
 
 /** Diagnosis: which fault, if any. */
 export interface Diagnosis {
-  /** Label of the most probable class, as the model package has it. */
+  /**
+   * Label of the most probable class, as the model package has it; "unknown" where that class has less than the package's
+   * threshold for what it knows.
+   */
   label: string;
-  /** True where the label means a healthy machine. */
+  /** True where the label means a healthy machine; with "unknown", where health is one of the two most probable classes. */
   normal: boolean;
-  /** Probability of that class, 0 to 1. */
+  /** Probability of that class, 0 to 1; with "unknown" and not normal, that the machine is not healthy. */
   confidence: number;
   /** In the order of the model's labels. */
   probabilities: ClassProbability[];
