@@ -337,21 +337,24 @@ class Runner implements GroupHandler, ProcessorRun {
   /** Commits what has been applied, and then what has been applied meanwhile, until there are no outputs left. */
   #startCommits(held: Held): void {
     const commits = async (): Promise<void> => {
-      do {
-        const { applied } = held;
-        held.applied = nothingApplied();
-        held.underWay = held.lastCommit = applied.committed;
-        try {
-          applied.resolve(await this.#commit(held, applied));
-        } catch (error) {
-          held.failure = error as Error;
-          applied.reject(error);
-          held.applied.reject(error);
-          throw error;
-        }
-      } while (held.applied.outputs.length > 0);
+      try {
+        do {
+          const { applied } = held;
+          held.applied = nothingApplied();
+          held.underWay = held.lastCommit = applied.committed;
+          try {
+            applied.resolve(await this.#commit(held, applied));
+          } catch (error) {
+            applied.reject(error);
+            throw error;
+          }
+        } while (held.applied.outputs.length > 0 && held.failure === undefined);
+      } finally {
+        // In the same turn in which nothing was left: what is applied after it starts the next.
+        held.underWay = held.committing = undefined;
+      }
     };
-    held.committing = commits().finally(() => (held.underWay = held.committing = undefined));
+    held.committing = commits();
     held.committing.catch((error: unknown) => this.#fail(held, error));
   }
 
@@ -433,8 +436,11 @@ class Runner implements GroupHandler, ProcessorRun {
   /** What it holds of the partition is worth nothing any more. */
   async #fail(held: Held, reason: unknown): Promise<void> {
     const { task, partition } = held;
+    held.failure ??= reason instanceof Error ? reason : new Error(String(reason));
+    held.applied.reject(held.failure);
+    // What was applied before it failed may still be committed; that must have come to its end before anybody takes over. Its own failure comes here as well.
+    await held.committing?.catch(() => undefined);
     if (this.#held.get(partition) !== held) return;
-    held.failure = reason instanceof Error ? reason : new Error(String(reason));
     await this.#drop(held);
     if (reason instanceof FencedError) this.#sayFenced(partition, reason.message);
     else if (!this.#closing.signal.aborted) {
