@@ -13,7 +13,7 @@ const CONSUMER = {
   heartbeatInterval: 1_000,
   rebalanceTimeout: 30_000,
   minBytes: 1,
-  maxBytesPerPartition: 1_048_576,
+  maxBytesPerPartition: 2_097_152,
   maxBytes: 16_777_216,
   // How long a fetch waits for data, and so how long a partition may wait that joins the next fetch.
   maxWaitTimeInMs: 100,

@@ -30,7 +30,7 @@ interface Fetched {
 }
 
 /** Above this, fetching pauses until half of it is left: enough to keep the handler busy for the time of a fetch. */
-const MAX_WAITING_BYTES = 4_194_304;
+const MAX_WAITING_BYTES = 8_388_608;
 /** What waits is delivered together up to this size: a commit then serves more records. */
 const MAX_BATCH_BYTES = 1_048_576;
 const MAX_BACKOFF_MS = 5_000;
