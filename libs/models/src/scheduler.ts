@@ -205,11 +205,11 @@ export class InferenceScheduler {
     if (lane.rows === 0 && lane.running === 0) lane.drained?.();
   }
 
-  /** After the present turn, so that rows submitted one by one in it share batches. */
+  /** After all that this turn of the event loop reads, so that rows submitted one by one share batches, those of different callers of gRPC as well. */
   #pumpSoon(): void {
     if (this.#pumpDue) return;
     this.#pumpDue = true;
-    queueMicrotask(() => {
+    setImmediate(() => {
       this.#pumpDue = false;
       this.#pump();
     });
