@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { status, type ServiceError } from '@grpc/grpc-js';
 import {
   ModelRegistryServiceClient, Stage as WireStage, type CompareModelResponse, type ListModelChangesResponse, type ModelVersion, type MoveModelResponse,
   type RegisterModelResponse, type RollBackModelResponse, type ShadowComparison,
@@ -9,7 +8,7 @@ import {
   checkPackage, emptyHistory, generateKey, ObjectFolder, productionChangeAt, readTrustedKeys, recorded, signPackage, STAGES, type Change, type ModelHistory, type Stage, type TrustedKeys,
 } from '@millwright/models';
 import { registryFolder } from '@millwright/service-inference';
-import { channelCredentials, type ConnectionOptions } from './connection.js';
+import { call, withClient, type ConnectionOptions } from './connection.js';
 import { standardRegistry } from './home.js';
 import { UsageError } from './usage-error.js';
 
@@ -57,7 +56,7 @@ export async function register(directory: string, options: ApprovalOptions): Pro
   // What is refused leaves nothing behind: the package is checked before it is copied, and its copy again.
   const { package: { manifest: { name, version } }, signedBy } = await folder.add(directory, trusted);
   if (signedBy === undefined) process.stderr.write(`${name} ${version} is taken without a look at who signed it: MILLWRIGHT_MODEL_KEYS names no trusted keys.\n`);
-  return withClient(options, async (client) => {
+  return withRegistry(options, async (client) => {
     const { change } = await call<RegisterModelResponse>((done) => client.registerModel({ name, version, approval: approval(options) }, done));
     return said(change!);
   });
@@ -67,7 +66,7 @@ export async function register(directory: string, options: ApprovalOptions): Pro
 export async function move(name: string, version: string, { stage: to, share, ...options }: ApprovalOptions & { readonly stage: string; readonly share?: number }): Promise<number> {
   if (!(STAGES as readonly string[]).includes(to)) throw new UsageError(`--stage ${to}: there is no such stage; give ${STAGES.slice(0, -1).join(', ')} or ${STAGES.at(-1)}.`);
   const stage = WireStage[to.toUpperCase() as keyof typeof WireStage];
-  return withClient(options, async (client) => {
+  return withRegistry(options, async (client) => {
     const { change } = await call<MoveModelResponse>((done) => client.moveModel({ name, version, stage, share: share ?? 0, approval: approval(options) }, done));
     return said(change!);
   });
@@ -75,7 +74,7 @@ export async function move(name: string, version: string, { stage: to, share, ..
 
 /** `millwright models rollback`. */
 export async function rollback(name: string, options: ApprovalOptions): Promise<number> {
-  return withClient(options, async (client) => {
+  return withRegistry(options, async (client) => {
     const { change } = await call<RollBackModelResponse>((done) => client.rollBackModel({ name, approval: approval(options) }, done));
     return said(change!);
   });
@@ -115,7 +114,7 @@ export async function which(name: string, { at, ...options }: ConnectionOptions 
 
 /** `millwright models compare`. */
 export async function compare(name: string, options: ConnectionOptions): Promise<number> {
-  return withClient(options, async (client) => {
+  return withRegistry(options, async (client) => {
     const { comparisons } = await call<CompareModelResponse>((done) => client.compareModel({ name }, done));
     process.stdout.write(comparisons.length === 0 ? `Nothing of ${name} has been in the shadow in what the log still has.\n` : comparisons.map(table).join(''));
     return 0;
@@ -149,7 +148,7 @@ const changeOf = ({ stage, changedBy: by, changeId: id, ...rest }: ModelVersion)
 
 /** Histories by model. The manifests that registrations need are not among what is sent, only that there are some. */
 async function histories(options: ConnectionOptions, name: string): Promise<ModelHistory[]> {
-  return withClient(options, async (client) => {
+  return withRegistry(options, async (client) => {
     const { changes } = await call<ListModelChangesResponse>((done) => client.listModelChanges({ name }, done));
     const byName = new Map<string, ModelHistory>();
     for (const change of changes.map(changeOf)) {
@@ -171,24 +170,4 @@ function microseconds(option: string, text: string): number {
   return ms * 1000;
 }
 
-/** What the person can mend, by their hand or by their question. */
-const FOR_PEOPLE: ReadonlySet<status> = new Set([status.NOT_FOUND, status.INVALID_ARGUMENT, status.FAILED_PRECONDITION, status.UNAVAILABLE]);
-
-async function withClient<R>(connection: ConnectionOptions, use: (client: ModelRegistryServiceClient) => Promise<R>): Promise<R> {
-  const { address } = connection;
-  const client = new ModelRegistryServiceClient(address, channelCredentials(connection));
-  try {
-    return await use(client);
-  } catch (error) {
-    const { code, details } = error as ServiceError;
-    if (code === undefined || !FOR_PEOPLE.has(code)) throw error;
-    throw new UsageError(code === status.UNAVAILABLE ? `Inference does not answer at ${address}: start it, or give its gRPC address with --address.` : details);
-  } finally {
-    client.close();
-  }
-}
-
-const call = <R>(start: (done: (error: ServiceError | null, response: R) => void) => unknown): Promise<R> =>
-  new Promise((resolve, reject) => {
-    start((error, response) => (error === null ? resolve(response) : reject(error)));
-  });
+const withRegistry = <R>(connection: ConnectionOptions, use: (client: ModelRegistryServiceClient) => Promise<R>): Promise<R> => withClient(ModelRegistryServiceClient, 'Inference', connection, use);

@@ -16,7 +16,7 @@ const UTILISATION = 0.6;
 const PARTITIONS_PER_INSTANCE = 8;
 /**
  * Processor time of the real service over that of its features alone: reading from Kafka, writing, committing. Measured 2.0 (19,500 windows a CPU
- * second by the service, 38,500 by the bare function; docs/performance.md); the rest is a margin.
+ * second by the service, 39,300 by the bare function; docs/performance.md); the rest is a margin.
  */
 const OVERHEAD = 2.5;
 /** Event time that is simulated. */

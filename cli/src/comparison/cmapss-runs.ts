@@ -19,9 +19,9 @@ export async function readCmapssRuns(folder: DataFolder, set: string): Promise<L
   for (const part of ['train', 'test'] as const) {
     const file = `${part}_${set}.txt`;
     hash.update(await folder.bytes(file));
-    const engines = new Map<number, number[][]>();
-    for (const row of await folder.numbers(file)) engines.set(row[0]!, [...(engines.get(row[0]!) ?? []), row.slice(LEADING)]);
-    for (const [engine, rows] of engines) {
+    const engines = Map.groupBy(await folder.numbers(file), ([engine]) => engine!);
+    for (const [engine, cycles] of engines) {
+      const rows = cycles.map((row) => row.slice(LEADING));
       const truths = Float64Array.from(rows, (_, cycle) => {
         if (part === 'train') return Math.min(CAP, rows.length - 1 - cycle);
         return cycle === rows.length - 1 ? Math.min(CAP, lives[engine - 1]!) : NaN;

@@ -1,4 +1,5 @@
 import { areaUnderCurve, evaluate, f1Score } from '@millwright/learning';
+import { medianOf } from '../evaluation/figure.js';
 
 /** What a classifier did on test windows. Shares are 0 to 1; NaN where the data has nothing to measure it by. */
 export interface DiagnosisFigures {
@@ -154,10 +155,4 @@ export function anomalyFigures(scores: ArrayLike<number>, limit: number, truths:
     f1: f1Score(beyond, anomalous),
     detection: detectionOf(runs, truths, (row) => beyond[row]!, (row) => beyond[row]!),
   };
-}
-
-function medianOf(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }

@@ -1,5 +1,5 @@
 import {
-  distances, exportWindowModel, fitMahalanobis, fitMiniRocket, fitRidges, fitScaler, fitTemperature, predictRidges, predictWindows, scaleWindows, scoresOf, softmax, summarise, takeWindows, trainBoosting, trainForest, transformMiniRocket,
+  distances, exportWindowModel, fitMahalanobis, fitMiniRocket, fitRidgePath, fitScaler, fitTemperature, predictOutputs, predictWindows, scaleWindows, scoresOf, softmax, summarise, takeWindows, trainBoosting, trainForest, transformMiniRocket,
   TAPS, type Boosted, type Forest, type Head, type Matrix, type Scaler, type Windows, type WindowModel,
 } from '@millwright/learning';
 import { loadPackage, writePackage, type UnsignedManifest } from '@millwright/models';
@@ -113,11 +113,11 @@ function fitRocket(training: Part, validation: Part, classes: number, seed: numb
   const targets = classes === 0 ? Float64Array.from(training.truths) : Float64Array.from({ length: rows * classes }, (_, i) => (training.truths[Math.floor(i / classes)] === i % classes ? 1 : -1));
   const asked = transformMiniRocket(rocket, validation.scaled, validation.windows.rows);
   const points: { at: number; validation: number }[] = [];
-  let best: { loss: number; penalty: number; linear: Parameters<typeof predictRidges>[0] } | undefined;
+  let best: { loss: number; penalty: number; linear: Parameters<typeof predictOutputs>[0] } | undefined;
   let index = 0;
-  for (const linear of fitRidges(transformMiniRocket(rocket, training.scaled, rows), targets, PENALTIES)) {
+  for (const linear of fitRidgePath(transformMiniRocket(rocket, training.scaled, rows), targets, PENALTIES)) {
     const penalty = PENALTIES[index++]!;
-    const loss = lossOf(predictRidges(linear, asked), validation.truths, classes);
+    const loss = lossOf(predictOutputs(linear, asked), validation.truths, classes);
     points.push({ at: penalty, validation: loss });
     say(`rocket: penalty ${penalty}, ${measureOf(classes)} ${loss.toFixed(4)} on validation`);
     if (best === undefined || loss < best.loss) best = { loss, penalty, linear };

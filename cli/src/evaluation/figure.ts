@@ -32,10 +32,14 @@ export interface Benchmark {
 }
 
 export function figureOf({ name, goal, better, unit }: FigureSpec, values: readonly number[]): Figure {
+  return { name, value: round(medianOf(values)), goal, better, unit, spread: [round(Math.min(...values)), round(Math.max(...values))] };
+}
+
+/** NaN of nothing. */
+export function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  const median = sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-  return { name, value: round(median), goal, better, unit, spread: [round(sorted[0]!), round(sorted.at(-1)!)] };
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 export const meanOf = (values: readonly number[]): number => values.reduce((sum, each) => sum + each, 0) / values.length;

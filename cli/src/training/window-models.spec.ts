@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
-  exportWindowModel, fitMahalanobis, fitMiniRocket, fitRidges, fitScaler, predictWindows, Random, scaleWindows, summarise, takeWindows, trainBoosting, trainForest, transformMiniRocket,
+  exportWindowModel, fitMahalanobis, fitMiniRocket, fitRidgePath, fitScaler, predictWindows, Random, scaleWindows, summarise, takeWindows, trainBoosting, trainForest, transformMiniRocket,
   type Head, type WindowModel, type Windows,
 } from '@millwright/learning';
 import { loadPackage, startOnnxEngine, writePackage } from '@millwright/models';
@@ -89,7 +89,7 @@ describe.each([1, 12, 30])('models of windows of %d steps as packages say what t
     const make = (scaled: Float32Array, classes: Int32Array, data: Windows): WindowModel => {
       const rocket = fitMiniRocket(scaled, data.rows, history, FEATURES.length, { features: 840, seed: 3 });
       const targets = Float64Array.from({ length: data.rows * 3 }, (_, i) => (classes[Math.floor(i / 3)] === i % 3 ? 1 : -1));
-      const [linear] = fitRidges(transformMiniRocket(rocket, scaled, data.rows), targets, [10]);
+      const [linear] = fitRidgePath(transformMiniRocket(rocket, scaled, data.rows), targets, [10]);
       return { kind: 'rocket', rocket, linear: linear! };
     };
     expect(await difference(history, make, { ...PROBABILITIES, temperature: 0.1 })).toBeLessThan(1e-4);

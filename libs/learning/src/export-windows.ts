@@ -1,7 +1,7 @@
 import { addTrees, boostedEnsemble, forestEnsemble } from './export-trees.js';
 import { KERNEL_COUNT, marginOf, STEPS, TAPS, weightsOf, type MiniRocket } from './minirocket.js';
 import { addScaler, ELEMENT, GraphBuilder, int, ints } from './onnx-graph.js';
-import type { LinearOutputs } from './ridges.js';
+import type { LinearOutputs } from './ridge-path.js';
 import type { Scaler } from './scaler.js';
 import { addSummary } from './summary.js';
 import { LEAST_PROBABILITY, type Head, type WindowModel } from './window-model.js';

@@ -18,7 +18,7 @@ export { conformalHalfWidth } from './conformal.js';
 export { takeWindows, scaleWindows, type Windows } from './windows.js';
 export { summarise } from './summary.js';
 export { fitMiniRocket, transformMiniRocket, KERNEL_COUNT, TAPS, type DilatedKernels, type MiniRocket, type MiniRocketOptions } from './minirocket.js';
-export { fitRidges, predictRidges, type LinearOutputs } from './ridges.js';
+export { fitRidgePath, predictOutputs, type LinearOutputs } from './ridge-path.js';
 export { distances, fitMahalanobis, type Mahalanobis } from './mahalanobis.js';
 export { predictWindows, scoresOf, type Head, type WindowModel } from './window-model.js';
 export { exportWindowModel, type WindowGraph } from './export-windows.js';

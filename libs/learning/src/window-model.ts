@@ -3,7 +3,7 @@ import { predictForest, type Forest } from './extra-trees.js';
 import { distances, type Mahalanobis } from './mahalanobis.js';
 import { transformMiniRocket, type MiniRocket } from './minirocket.js';
 import { softmax } from './network.js';
-import { predictRidges, type LinearOutputs } from './ridges.js';
+import { predictOutputs, type LinearOutputs } from './ridge-path.js';
 import type { Scaler } from './scaler.js';
 import { summarise } from './summary.js';
 import { scaleWindows, type Windows } from './windows.js';
@@ -30,7 +30,7 @@ export const LEAST_PROBABILITY = 1e-3;
 
 /** Scores, values or distances before the head, [rows, outputs]; of a forest the logarithms of its probabilities. */
 export function scoresOf(model: WindowModel, scaled: Float32Array, { rows, history, features }: Pick<Windows, 'rows' | 'history' | 'features'>): Float64Array {
-  if (model.kind === 'rocket') return predictRidges(model.linear, transformMiniRocket(model.rocket, scaled, rows));
+  if (model.kind === 'rocket') return predictOutputs(model.linear, transformMiniRocket(model.rocket, scaled, rows));
   const summary = summarise(scaled, rows, history, features.length);
   switch (model.kind) {
     case 'boosted':

@@ -6,8 +6,8 @@ import type { Plant } from '@millwright/plant';
 import { PoisonRecordError } from '@millwright/streams';
 import { createInferenceProcessor } from './inference.processor.js';
 import { startModels, type RunningModels } from './models.js';
-import type { InferenceState } from './state-codec.js';
 import { contextOf, features, KIND, recordOf, toyPlant, vector } from './testing/fixtures.js';
+import { play } from './testing/play.js';
 
 const silent = { info: (): void => undefined, warn: (): void => undefined };
 
@@ -24,25 +24,10 @@ afterAll(async () => {
   await remove();
 });
 
-/** Gives vectors to the processor, `together` of them under way at a time; resolves to what it published, in order. */
-async function play(vectors: readonly FeatureVector[], together: number, restartAt = -1): Promise<Uint8Array[]> {
-  const processor = createInferenceProcessor(plant, models);
-  let states = new Map<string, InferenceState>();
-  const published: Uint8Array[] = [];
-  for (let from = 0; from < vectors.length; from += together) {
-    const answers = vectors.slice(from, from + together).map((message, i) => {
-      if (from + i === restartAt) states = new Map([...states].map(([key, state]) => [key, processor.codec.decode(processor.codec.encode(state), processor.stateVersion)]));
-      const state = states.get(message.asset) ?? processor.initial(message.asset);
-      states.set(message.asset, state);
-      const record = recordOf(message, from + i);
-      return processor.onRecord(processor.decode(record), state, contextOf(message.asset), record);
-    });
-    for (const emissions of await Promise.all(answers)) published.push(...emissions.map(({ value }) => value));
-  }
-  return published;
-}
+const values = async (vectors: readonly FeatureVector[], together: number, restartAt = -1): Promise<Uint8Array[]> =>
+  (await play(createInferenceProcessor(plant, models), vectors, together, restartAt)).map(({ value }) => value);
 
-const results = async (vectors: readonly FeatureVector[]): Promise<InferenceResult[]> => (await play(vectors, 1)).map((value) => InferenceResult.decode(value));
+const results = async (vectors: readonly FeatureVector[]): Promise<InferenceResult[]> => (await values(vectors, 1)).map((value) => InferenceResult.decode(value));
 const lives = (all: readonly InferenceResult[]): (number | undefined)[] => all.filter(({ model }) => model === 'toy-life').map(({ result }) => (result?.$case === 'regression' ? result.value.value : undefined));
 const speed = (k: number, value: number, changes: Partial<FeatureVector> = {}): FeatureVector => vector('P1', k, features({ 'speed.mean': value }), changes);
 
@@ -57,12 +42,12 @@ describe('inference processor', () => {
         if (random.uniform() < 0.1 && k > 0) vectors.push(vector(asset, k - 1, features({ 'speed.mean': random.normal() }), { revision: 1 }));
       }
     }
-    const one = await play(vectors, 1);
+    const one = await values(vectors, 1);
     expect(one.length).toBeGreaterThan(300);
-    expect(await play(vectors, 50)).toEqual(one);
-    expect(await play(vectors, 7, 90)).toEqual(one);
+    expect(await values(vectors, 50)).toEqual(one);
+    expect(await values(vectors, 7, 90)).toEqual(one);
     const ofOne = (values: readonly Uint8Array[]): Uint8Array[] => values.filter((value) => InferenceResult.decode(value).asset === 'P2');
-    expect(await play(vectors.filter(({ asset }) => asset === 'P2'), 13)).toEqual(ofOne(one));
+    expect(await values(vectors.filter(({ asset }) => asset === 'P2'), 13)).toEqual(ofOne(one));
   });
 
   it('says which class, how surely, and which signals it was', async () => {

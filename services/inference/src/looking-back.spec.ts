@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { InferenceResult, UNKNOWN, type Diagnosis } from '@millwright/contracts';
 import {
-  exportWindowModel, fitMiniRocket, fitRidges, fitScaler, predictWindows, Random, scaleWindows, summarise, trainBoosting, transformMiniRocket,
+  exportWindowModel, fitMiniRocket, fitRidgePath, fitScaler, predictWindows, Random, scaleWindows, summarise, trainBoosting, transformMiniRocket,
   type Head, type Scaler, type WindowModel, type Windows,
 } from '@millwright/learning';
 import { writePackage } from '@millwright/models';
@@ -45,7 +45,7 @@ function trained(): Record<'rocket' | 'gbdt', Trained> {
   const scaled = scaleWindows(windows, scaler);
   const rocket = fitMiniRocket(scaled, windows.rows, HISTORY, FEATURES.length, { features: 420, seed: 1 });
   const targets = Float64Array.from({ length: windows.rows * LABELS.length }, (_, i) => (classes[Math.floor(i / LABELS.length)] === i % LABELS.length ? 1 : -1));
-  const [linear] = fitRidges(transformMiniRocket(rocket, scaled, windows.rows), targets, [10]);
+  const [linear] = fitRidgePath(transformMiniRocket(rocket, scaled, windows.rows), targets, [10]);
   const boosted = trainBoosting(summarise(scaled, windows.rows, HISTORY, FEATURES.length), classes, {
     objective: { kind: 'softmax', classes: LABELS.length }, rounds: 20, learningRate: 0.1, leaves: 6, leafRows: 5, l2: 1, rowShare: 0.8, columnShare: 0.5, bins: 64, seed: 1,
   });

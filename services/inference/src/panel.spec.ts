@@ -6,8 +6,8 @@ import type { Plant } from '@millwright/plant';
 import type { Emission } from '@millwright/streams';
 import { createInferenceProcessor } from './inference.processor.js';
 import { startModels, type RunningModels } from './models.js';
-import type { InferenceState } from './state-codec.js';
-import { contextOf, features, recordOf, toyPlant, vector } from './testing/fixtures.js';
+import { features, toyPlant, vector } from './testing/fixtures.js';
+import { play } from './testing/play.js';
 import type { Version, VersionSource } from './version.js';
 
 let plant: Plant;
@@ -51,22 +51,8 @@ function timeline(name: string, changes: readonly Partial<Change>[]): Timeline {
 }
 const registered = { packageSha256: 'x', manifest: '{}' };
 
-async function play(versions: VersionSource, vectors: readonly FeatureVector[], together = 1, restartAt = -1): Promise<Emission[]> {
-  const processor = createInferenceProcessor(plant, { ...models, versions });
-  let states = new Map<string, InferenceState>();
-  const published: Emission[] = [];
-  for (let from = 0; from < vectors.length; from += together) {
-    const answers = vectors.slice(from, from + together).map((message, i) => {
-      if (from + i === restartAt) states = new Map([...states].map(([key, state]) => [key, processor.codec.decode(processor.codec.encode(state), processor.stateVersion)]));
-      const state = states.get(message.asset) ?? processor.initial(message.asset);
-      states.set(message.asset, state);
-      const record = recordOf(message, from + i);
-      return processor.onRecord(processor.decode(record), state, contextOf(message.asset), record);
-    });
-    for (const emissions of await Promise.all(answers)) published.push(...emissions);
-  }
-  return published;
-}
+const judged = (versions: VersionSource, vectors: readonly FeatureVector[], together = 1, restartAt = -1): Promise<Emission[]> =>
+  play(createInferenceProcessor(plant, { ...models, versions }), vectors, together, restartAt);
 
 const acted = (emissions: readonly Emission[], name: string): InferenceResult[] =>
   emissions.filter(({ topic }) => topic === TOPICS.inferences.name).map(({ value }) => InferenceResult.decode(value)).filter(({ model }) => model === name);
@@ -78,11 +64,11 @@ describe('versions by event time', () => {
     // From window 5 on (it ends at 60 s) version 2.
     const versions = source(timeline('toy-life', [registered, { stage: 'production', effectiveUs: 50e6 }]), [again('toy-life', '2')]);
     const vectors = [...[0, 1, 2, 3, 4, 5].map((k) => speed('P1', k)), speed('P1', 4, { revision: 1 }), speed('P1', 5, { revision: 1 }), speed('P1', 6)];
-    const lives = acted(await play(versions, vectors), 'toy-life');
+    const lives = acted(await judged(versions, vectors), 'toy-life');
     const packaged = models.packages.find(({ manifest }) => manifest.name === 'toy-life')!.manifest.version;
     expect(lives.map(({ windowEndUs, modelVersion }) => [windowEndUs / 10e6 - 1, modelVersion])).toEqual([[2, packaged], [3, packaged], [4, packaged], [5, '2'], [4, packaged], [5, '2'], [6, '2']]);
     // The same numbers as without the change: it is the same graph.
-    const plain = acted(await play({ at: () => ({ acting: undefined, shadows: [] }) }, vectors), 'toy-life');
+    const plain = acted(await judged({ at: () => ({ acting: undefined, shadows: [] }) }, vectors), 'toy-life');
     expect(lives.map(({ result }) => result)).toEqual(plain.map(({ result }) => result));
   });
 
@@ -90,14 +76,14 @@ describe('versions by event time', () => {
     const share = 0.5;
     const versions = source(timeline('toy-diagnosis', [registered, { stage: 'canary', share }]), [again('toy-diagnosis', '2')]);
     const assets = ['P1', 'P2', 'P3'];
-    const results = acted(await play(versions, assets.map((asset) => speed(asset, 1))), 'toy-diagnosis');
+    const results = acted(await judged(versions, assets.map((asset) => speed(asset, 1))), 'toy-diagnosis');
     expect(results.map(({ asset, modelVersion }) => [asset, modelVersion === '2'])).toEqual(assets.map((asset) => [asset, isCanaryAsset('toy-diagnosis', asset, share)]));
     expect(new Set(results.map(({ modelVersion }) => modelVersion)).size).toBe(2);
   });
 
   it('a shadow that can not be run holds nothing up', async () => {
     const broken: Version = { ...again('toy-diagnosis', '2'), run: () => Promise.reject(new Error('no such file')) };
-    const emissions = await play(source(timeline('toy-diagnosis', [registered, { stage: 'shadow' }]), [broken]), [speed('P1', 1)]);
+    const emissions = await judged(source(timeline('toy-diagnosis', [registered, { stage: 'shadow' }]), [broken]), [speed('P1', 1)]);
     expect(acted(emissions, 'toy-diagnosis')).toHaveLength(1);
     expect(shadowed(emissions)).toEqual([]);
   });
@@ -116,8 +102,8 @@ describe('versions by event time', () => {
         if (random.uniform() < 0.2 && k > 0) vectors.push(vector(asset, k - 1, features({ 'speed.mean': random.normal() }), { revision: 1 }));
       }
     }
-    const one = await play(versions, vectors);
+    const one = await judged(versions, vectors);
     expect(shadowed(one).length).toBeGreaterThan(20);
-    for (const [together, restartAt] of [[7, -1], [1, 31], [16, 64], [1000, -1]] as const) expect(await play(versions, vectors, together, restartAt)).toEqual(one);
+    for (const [together, restartAt] of [[7, -1], [1, 31], [16, 64], [1000, -1]] as const) expect(await judged(versions, vectors, together, restartAt)).toEqual(one);
   });
 });

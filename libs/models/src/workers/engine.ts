@@ -168,6 +168,7 @@ class WorkerEngine implements InferenceEngine {
 
   #changed(change: () => Promise<void>): Promise<void> {
     const changed = this.#change.then(change);
+    // Its failure is for who asked for it; the next change waits for its end only.
     this.#change = changed.catch(() => undefined);
     return changed;
   }

@@ -87,10 +87,13 @@ function inputsOf({ inputs, rawInputContents: raw }: ModelInferRequest): InputTe
   });
 }
 
-function outputOf(output: OutputTensor, raw: boolean): ModelInferResponse_InferOutputTensor {
-  const { name, datatype, shape } = output;
-  const contents = output.datatype === 'FP32' ? { fp32Contents: [...output.values] } : { bytesContents: output.values.map((value) => Buffer.from(value)) };
-  return ModelInferResponse_InferOutputTensor.fromPartial({ name, datatype, shape: [...shape], ...(raw ? {} : { contents: InferTensorContents.fromPartial(contents) }) });
+function outputOf({ name, datatype, shape, values }: OutputTensor, raw: boolean): ModelInferResponse_InferOutputTensor {
+  const tensor = { name, datatype, shape: [...shape] };
+  return ModelInferResponse_InferOutputTensor.fromPartial(raw ? tensor : { ...tensor, contents: contentsOf(values) });
+}
+
+function contentsOf(values: OutputTensor['values']): InferTensorContents {
+  return InferTensorContents.fromPartial(values instanceof Float32Array ? { fp32Contents: [...values] } : { bytesContents: values.map((value) => Buffer.from(value)) });
 }
 
 /** Until the deadline that the client gave. */

@@ -138,6 +138,7 @@ export class ModelRepository {
         this.#changing.delete(name);
       }
     });
+    // Its failure is for who asked for it; the next change waits for its end only.
     this.#change = changed.catch(() => undefined);
     return changed;
   }

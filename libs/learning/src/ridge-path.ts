@@ -19,7 +19,7 @@ const LEAST_SPREAD = 1e-6;
  * @param penalties each on the sum of squared weights of standardised columns
  * @throws RangeError where a penalty is too small for columns that depend on each other
  */
-export function* fitRidges(inputs: Matrix, targets: Float64Array, penalties: readonly number[]): Generator<LinearOutputs> {
+export function* fitRidgePath(inputs: Matrix, targets: Float64Array, penalties: readonly number[]): Generator<LinearOutputs> {
   const { rows, columns, values } = inputs;
   const outputs = targets.length / rows;
   const mean = new Float64Array(columns);
@@ -93,7 +93,7 @@ function gramOf(values: Float64Array, rows: number, columns: number): Float64Arr
 }
 
 /** @returns [rows, outputs] */
-export function predictRidges({ outputs, weights, bias }: LinearOutputs, { values, rows, columns }: Matrix): Float64Array {
+export function predictOutputs({ outputs, weights, bias }: LinearOutputs, { values, rows, columns }: Matrix): Float64Array {
   const result = new Float64Array(rows * outputs);
   for (let row = 0; row < rows; row++) {
     for (let i = 0; i < outputs; i++) {

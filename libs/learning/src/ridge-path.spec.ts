@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { matrixOf } from './matrix.js';
 import { Random } from './random.js';
 import { fitRidge, predictLinear } from './ridge.js';
-import { fitRidges, predictRidges } from './ridges.js';
+import { fitRidgePath, predictOutputs } from './ridge-path.js';
 
 const random = new Random(3);
 
@@ -18,10 +18,10 @@ describe('ridge regressions of several outputs', () => {
   it.each([[60, 8], [20, 35]])('of %d rows and %d columns say what one regression after the other says', (rows, columns) => {
     const inputs = matrixOf(standardised(rows, columns));
     const targets = Float64Array.from({ length: rows * 2 }, () => random.normal());
-    const all = [...fitRidges(inputs, targets, [0.5, 20])];
+    const all = [...fitRidgePath(inputs, targets, [0.5, 20])];
     expect(all).toHaveLength(2);
     [0.5, 20].forEach((penalty, i) => {
-      const said = predictRidges(all[i]!, inputs);
+      const said = predictOutputs(all[i]!, inputs);
       for (const output of [0, 1]) {
         const expected = predictLinear(fitRidge(inputs, Float64Array.from({ length: rows }, (_, row) => targets[row * 2 + output]!), { penalty }), inputs);
         expected.forEach((value, row) => expect(said[row * 2 + output]).toBeCloseTo(value, 6));
