@@ -98,7 +98,7 @@ export const servingMeasurement: Measurement = {
       const figures: Figure[] = [figure('inference_vs_ort_c64', ratios, 0.9, 'higher', 'ratio')];
       if (peerRatios.length > 0) figures.push(figure('inference_vs_mlserver', peerRatios, 5, 'higher', 'ratio'));
       // Both over the same protocol by the same client, whose own cost is in both.
-      if (servedRatios.length > 0) figures.push(figure('serving_vs_mlserver', servedRatios, 1, 'higher', 'ratio'));
+      if (servedRatios.length > 0) figures.push(figure('serving_vs_mlserver', servedRatios, 5, 'higher', 'ratio'));
       return figures;
     } finally {
       ownClient?.close();
