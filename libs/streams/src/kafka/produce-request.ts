@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
+import { crc32c } from '@node-rs/crc32';
 import type { IHeaders, Message } from 'kafkajs';
-import { crc32c } from './crc32c.js';
 
 /** What kafkajs knows of a produce request; ids may be its own kind of 64-bit number, which prints in decimal. */
 export interface ProduceRequest {
@@ -176,7 +176,7 @@ class Batch {
       out.varint(i);
       writeBody(out, message);
     });
-    out.bytes.writeUInt32BE(crc32c(out.bytes, checksumAt + 4, out.position), checksumAt);
+    out.bytes.writeUInt32BE(crc32c(out.bytes.subarray(checksumAt + 4, out.position)), checksumAt);
   }
 }
 
