@@ -88,7 +88,7 @@ function checkValues(values: SignalValues, signal: Signal, count: number, field:
     return;
   }
   const samples = width === 4 ? unpackFloat32(values.values, scratch) : unpackFloat64(values.values, scratch);
-  const bad = firstBad(samples, signal);
+  const bad = samples instanceof Float32Array && areWithin(samples, signal.min, signal.max) ? -1 : firstBad(samples, signal);
   if (bad === -1) return;
   const at = `${field}.values[${bad}]`;
   const value = samples[bad]!;
@@ -97,6 +97,23 @@ function checkValues(values: SignalValues, signal: Signal, count: number, field:
   } else {
     problems.add(at, 'OUT_OF_RANGE', `${signal.name} is ${value} at sample ${bad}, and ${signal.min} to ${signal.max} ${signal.unit} is possible; check sensor and scaling, or correct the plant file.`);
   }
+}
+
+/**
+ * Whether all samples are in the range. Nearly all blocks are float32 and good: this loop, which sees nothing else and takes four samples
+ * a step, costs a quarter of firstBad, which was the dearest part of ingestion.
+ */
+function areWithin(samples: Float32Array, min: number, max: number): boolean {
+  let i = 0;
+  for (; i + 4 <= samples.length; i += 4) {
+    const a = samples[i]!;
+    const b = samples[i + 1]!;
+    const c = samples[i + 2]!;
+    const d = samples[i + 3]!;
+    if (!(a >= min && a <= max && b >= min && b <= max && c >= min && c <= max && d >= min && d <= max)) return false;
+  }
+  for (; i < samples.length; i++) if (!(samples[i]! >= min && samples[i]! <= max)) return false;
+  return true;
 }
 
 /** Index of the first sample that is outside the range, or NaN where that is refused; -1 when there is none. */

@@ -1,6 +1,6 @@
 import type { Message, TopicMessages } from 'kafkajs';
 import type { NewRecord } from '../record.js';
-import { sizeOf, toMessage } from './record-codec.js';
+import { RecordWriter, sizeOf } from './record-codec.js';
 
 /** The broker refuses a batch of one partition above 1 MiB (message.max.bytes, 1048588 by default) and does not say so as something to retry. */
 export const MAX_BATCH_BYTES = 1_000_000;
@@ -11,6 +11,7 @@ const MAX_REQUEST_BYTES = 4_000_000;
 export class RequestBuilder {
   /** By topic: its messages, and their bytes by partition. */
   readonly #byTopic = new Map<string, { readonly messages: Message[]; readonly bytes: number[] }>();
+  readonly #writer = new RecordWriter();
   #total = 0;
 
   /** Adds a record, or returns false when it has to go with the next request. A record is always taken when it is the first. */
@@ -21,7 +22,7 @@ export class RequestBuilder {
     if (this.#total > 0 && (bytes > MAX_BATCH_BYTES || this.#total + size > MAX_REQUEST_BYTES)) return false;
     this.#total += size;
     if (gathered === undefined) this.#byTopic.set(record.topic, (gathered = { messages: [], bytes: [] }));
-    gathered.messages.push(toMessage(record));
+    gathered.messages.push(this.#writer.write(record));
     gathered.bytes[record.partition] = bytes;
     return true;
   }

@@ -10,20 +10,27 @@ export const sizeOf = (record: NewRecord): number => record.value.byteLength + 3
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /**
- * A record as kafkajs writes it; headers are UTF-8 text. Event time is a header too: Kafka's own timestamp stays the time of writing,
- * since by it the broker ages records out and forgets idempotent producers, which a replay of last year's data would suffer from at once.
+ * Makes of records what kafkajs writes; headers are UTF-8 text. Event time is a header too: Kafka's own timestamp stays the time of
+ * writing, since by it the broker ages records out and forgets idempotent producers, which a replay of last year's data would suffer
+ * from at once. Records in a row mostly share schema, source and trace, which are then encoded once.
  */
-export function toMessage(record: NewRecord): Message {
-  const { schema, source, sequence, traceparent } = record.headers;
-  const headers: IHeaders = { schema, source, sequence: `${sequence}`, time: `${record.timeMs}` };
-  if (traceparent !== undefined) headers['traceparent'] = traceparent;
-  return { partition: record.partition, key: record.key, value: asBuffer(record.value), headers };
+export class RecordWriter {
+  readonly #schema = new RepeatedText();
+  readonly #source = new RepeatedText();
+  readonly #traceparent = new RepeatedText();
+
+  write(record: NewRecord): Message {
+    const { schema, source, sequence, traceparent } = record.headers;
+    const headers: IHeaders = { schema: this.#schema.encode(schema), source: this.#source.encode(source), sequence: `${sequence}`, time: `${record.timeMs}` };
+    if (traceparent !== undefined) headers['traceparent'] = this.#traceparent.encode(traceparent);
+    return { partition: record.partition, key: record.key, value: asBuffer(record.value), headers };
+  }
 }
 
 /** Reads the records of one partition; records in a row mostly share schema and source, which are then the same string. */
 export class RecordReader {
-  readonly #schema = new Repeated();
-  readonly #source = new Repeated();
+  readonly #schema = new RepeatedBytes();
+  readonly #source = new RepeatedBytes();
 
   constructor(
     private readonly topic: string,
@@ -53,7 +60,21 @@ export class RecordReader {
 const EMPTY = new Uint8Array(0);
 
 /** Text that is often the same as the last time. */
-class Repeated {
+class RepeatedText {
+  #text = '';
+  #bytes = Buffer.alloc(0);
+
+  encode(text: string): Buffer {
+    if (text !== this.#text) {
+      this.#text = text;
+      this.#bytes = Buffer.from(text);
+    }
+    return this.#bytes;
+  }
+}
+
+/** Bytes of a text that are often the same as the last time. */
+class RepeatedBytes {
   #bytes: Uint8Array = EMPTY;
   #text = '';
 
