@@ -115,6 +115,21 @@ describe('inference scheduler', () => {
     await Promise.all([first, second]);
   });
 
+  it('has analytics wait for an idle worker until as many rows are there as have been coming, and alarms not', async () => {
+    const gate = gated();
+    gate.open();
+    const scheduler = new InferenceScheduler(gate.engine, { maxGatherMs: 60_000 });
+    // A crowd of 32, until full batches are what is waited for.
+    for (let i = 0; i < 400; i++) await Promise.all(Array.from({ length: 32 }, (_, r) => scheduler.submit(model, row(r), ANALYTICS)));
+    const before = gate.batches.length;
+    const few = Array.from({ length: 31 }, (_, r) => scheduler.submit(model, row(r), ANALYTICS));
+    await turns();
+    expect(gate.batches).toHaveLength(before);
+    await scheduler.submit(model, row(40), ALARM);
+    expect(indices(gate.batches[before]!)).toEqual([40, ...Array.from({ length: 31 }, (_, r) => r)]);
+    await Promise.all(few);
+  });
+
   it('takes alarms before analytics, and fills what room they leave', async () => {
     const gate = gated();
     const scheduler = new InferenceScheduler(gate.engine, { maxDelayMs: 60_000 });

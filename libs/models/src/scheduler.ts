@@ -1,4 +1,5 @@
 import { NotLoadedError, type InferenceEngine } from './engine.js';
+import { GatherTarget } from './gather-target.js';
 import type { ModelPackage } from './package.js';
 
 /** Alarms go before analytics; batches that have room take both. */
@@ -20,8 +21,13 @@ export interface SubmitOptions {
 export interface SchedulerOptions {
   /** Rows that may wait; default 8192. */
   readonly capacity?: number;
-  /** Longest time that rows wait for others to share their batch with while all workers are busy; default 2 ms. Where a worker is idle they don't wait. */
+  /** Longest time that rows wait for others to share their batch with while all workers are busy; default 2 ms. */
   readonly maxDelayMs?: number;
+  /**
+   * Longest time that rows of analytics wait for others while a worker is idle; default 5 ms. They wait for as many as have been coming
+   * lately, so that who calls alone is answered at once; alarms do not wait for an idle worker.
+   */
+  readonly maxGatherMs?: number;
   /** Told of each call of the engine that succeeded; must not throw. */
   readonly onRun?: (run: ScheduledRun) => void;
 }
@@ -98,6 +104,8 @@ interface Lane {
   readonly analytics: Fifo;
   /** Rows waiting, both priorities. */
   rows: number;
+  /** Rows of analytics that are worth waiting for while a worker is idle. */
+  readonly target: GatherTarget;
   /** Batches that take about JOB_MS. */
   batchesAJob: number;
   /** Jobs under way. */
@@ -108,6 +116,8 @@ interface Lane {
 
 /** Jobs that a worker holds at most: one that runs, one that is at hand when it ends. */
 const DEPTH = 2;
+/** Left of a deadline when rows stop waiting for others: the time of a job, generously. */
+const DEADLINE_MARGIN_MS = 5;
 /** Time that a job of several batches should take at most: much against the way to the worker, little against a deadline. */
 const JOB_MS = 1;
 
@@ -119,6 +129,7 @@ export class InferenceScheduler {
   readonly #engine: InferenceEngine;
   readonly #capacity: number;
   readonly #maxDelayMs: number;
+  readonly #maxGatherMs: number;
   readonly #onRun: ((run: ScheduledRun) => void) | undefined;
   /** Of packages that had rows. */
   readonly #lanes = new Map<ModelPackage, Lane>();
@@ -132,6 +143,7 @@ export class InferenceScheduler {
     this.#engine = engine;
     this.#capacity = options.capacity ?? 8192;
     this.#maxDelayMs = options.maxDelayMs ?? 2;
+    this.#maxGatherMs = options.maxGatherMs ?? 5;
     this.#onRun = options.onRun;
   }
 
@@ -195,7 +207,7 @@ export class InferenceScheduler {
   #lane(model: ModelPackage): Lane | undefined {
     let lane = this.#lanes.get(model);
     if (lane === undefined && this.#engine.packages.includes(model)) {
-      lane = { model, alarm: new Fifo(), analytics: new Fifo(), rows: 0, batchesAJob: 1, running: 0, drained: undefined };
+      lane = { model, alarm: new Fifo(), analytics: new Fifo(), rows: 0, target: new GatherTarget(model.manifest.batch), batchesAJob: 1, running: 0, drained: undefined };
       this.#lanes.set(model, lane);
     }
     return lane?.drained === undefined ? lane : undefined;
@@ -217,45 +229,47 @@ export class InferenceScheduler {
 
   #pump(): void {
     const now = performance.now();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     while (this.#underWay < this.#engine.workers * DEPTH) {
-      const lane = this.#next(now);
-      if (lane === undefined) return;
-      const idle = this.#underWay < this.#engine.workers;
-      if (!idle && lane.rows < lane.model.manifest.batch) {
-        const wait = this.#oldest(lane).submittedMs + this.#maxDelayMs - now;
-        if (wait > 0) {
-          this.#timer ??= setTimeout(() => {
-            this.#timer = undefined;
-            this.#pump();
-          }, wait).unref();
-          return;
-        }
+      const { lane, untilMs } = this.#next(now);
+      if (lane === undefined) {
+        if (untilMs < Infinity) this.#timer = setTimeout(() => this.#pump(), untilMs - now).unref();
+        return;
       }
       this.#start(lane, now);
     }
   }
 
-  /** The model whose turn it is: alarms first, then who came first. */
-  #next(now: number): Lane | undefined {
+  /** The model whose turn it is: alarms first, then who came first, of those that wait for no more rows; or else when the first of them stops waiting. */
+  #next(now: number): { readonly lane: Lane | undefined; readonly untilMs: number } {
+    let untilMs = Infinity;
     for (const priority of ['alarm', 'analytics'] as const) {
       let best: Lane | undefined;
       let bestOrder = Infinity;
       for (const lane of this.#lanes.values()) {
-        const order = this.#head(lane, lane[priority], now)?.order ?? Infinity;
-        if (order < bestOrder) {
-          best = lane;
-          bestOrder = order;
+        const request = this.#head(lane, lane[priority], now);
+        if (request === undefined || request.order >= bestOrder) continue;
+        const ready = this.#readyMs(lane, request, priority);
+        if (ready > now) {
+          untilMs = Math.min(untilMs, ready);
+          continue;
         }
+        best = lane;
+        bestOrder = request.order;
       }
-      if (best !== undefined) return best;
+      // Where alarms wait, analytics do not take the place that these will want in a moment.
+      if (best !== undefined || untilMs < Infinity) return { lane: best, untilMs };
     }
-    return undefined;
+    return { lane: undefined, untilMs };
   }
 
-  #oldest(lane: Lane): Request {
-    const alarm = lane.alarm.first();
-    const analytics = lane.analytics.first();
-    return (alarm?.order ?? Infinity) < (analytics?.order ?? Infinity) ? alarm! : analytics!;
+  /** When the rows of a model stop waiting for others to share their batch with. */
+  #readyMs(lane: Lane, { submittedMs, deadlineMs }: Request, priority: InferencePriority): number {
+    if (lane.rows >= lane.model.manifest.batch) return 0;
+    const idle = this.#underWay < this.#engine.workers;
+    if (idle && (priority === 'alarm' || lane.rows >= lane.target.rows)) return 0;
+    return Math.min(submittedMs + (idle ? this.#maxGatherMs : this.#maxDelayMs), deadlineMs - DEADLINE_MARGIN_MS);
   }
 
   /** First request of a queue that is still worth running; takes off what is before it. */
@@ -278,6 +292,7 @@ export class InferenceScheduler {
     // No more than its share for each job that the workers can hold, so that all of them have work.
     const share = Math.floor(lane.rows / (batch * this.#engine.workers * DEPTH));
     const room = batch * Math.max(1, Math.min(lane.batchesAJob, share));
+    if (lane.alarm.first() === undefined && this.#underWay < this.#engine.workers) lane.target.started(lane.rows);
     const segments: Segment[] = [];
     let used = 0;
     for (const queue of [lane.alarm, lane.analytics]) {
