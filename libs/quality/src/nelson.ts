@@ -41,7 +41,9 @@ export function addNelsonPoint(memory: number[], z: number, enabled: readonly nu
 }
 
 function all(z: readonly number[], count: number, holds: (v: number) => boolean): boolean {
-  return z.length >= count && z.slice(-count).every(holds);
+  if (z.length < count) return false;
+  for (let i = z.length - count; i < z.length; i++) if (!holds(z[i]!)) return false;
+  return true;
 }
 
 function steps(z: readonly number[], count: number, holds: (previous: number, next: number) => boolean): boolean {
@@ -61,6 +63,8 @@ function alternating(z: readonly number[], count: number): boolean {
 /** Whether the newest point is one of `needed` among the last `count` beyond `limit` sigma on its side. */
 function newestAmong(z: readonly number[], needed: number, count: number, limit: number): boolean {
   const side = Math.sign(z.at(-1)!);
-  const beyond = (v: number): boolean => v * side > limit;
-  return beyond(z.at(-1)!) && z.slice(-count).filter(beyond).length >= needed;
+  if (!(z.at(-1)! * side > limit)) return false;
+  let beyond = 0;
+  for (let i = Math.max(0, z.length - count); i < z.length; i++) if (z[i]! * side > limit) beyond++;
+  return beyond >= needed;
 }

@@ -3,7 +3,7 @@ import type { Asset } from '@millwright/plant';
 import { BaselineError, Monitor, type MonitorBaseline } from '@millwright/quality';
 import { FeatureSelection, signalsOf } from './feature-selection.js';
 import { finding, short } from './findings.js';
-import { keep, type QualityState, type StatisticTrack } from './state.js';
+import { keep, kept, type QualityState, type StatisticTrack } from './state.js';
 
 /** Signals named in a finding. */
 const SHARES = 5;
@@ -101,6 +101,6 @@ export class ProcessMonitor {
 }
 
 function replacePoint(track: StatisticTrack, timeUs: number, value: number): void {
-  const point = track.points.find((candidate) => candidate.timeUs === timeUs);
+  const point = kept(track.points).find((candidate) => candidate.timeUs === timeUs);
   if (point) point.value = value;
 }

@@ -7,7 +7,7 @@ import { partitionFor, taskName, type StateStore } from '@millwright/streams';
 import { CHART_TYPES } from './charts.js';
 import { statistics } from './process-monitor.js';
 import { STATE_VERSION, stateCodec } from './state-codec.js';
-import { capabilityNow, fingerprintOf, initialState, type QualityState } from './state.js';
+import { capabilityNow, fingerprintOf, initialState, kept, type QualityState } from './state.js';
 
 /** Answers from the read side: as old as the last checkpoint. */
 export class QualityController implements QualityServiceServer {
@@ -50,7 +50,7 @@ function controlChart(asset: Asset, spec: ChartSpec, state: QualityState): Chart
     center: limits?.location.center ?? NaN,
     lowerLimit: limits?.location.lower ?? NaN,
     upperLimit: limits?.location.upper ?? NaN,
-    points: (track?.points ?? []).map(({ timeUs, value, rules }) => ({ timeUs, value, rules: [...rules] })),
+    points: kept(track?.points ?? []).map(({ timeUs, value, rules }) => ({ timeUs, value, rules: [...rules] })),
     cp,
     cpk,
     pp,
@@ -65,7 +65,7 @@ function multivariateCharts(asset: Asset, baseline: MonitorBaseline, state: Qual
     center: 0,
     lowerLimit: 0,
     upperLimit: limit,
-    points: state[name].points.map(({ timeUs, value }) => ({ timeUs, value, rules: [] })),
+    points: kept(state[name].points).map(({ timeUs, value }) => ({ timeUs, value, rules: [] })),
     ...NO_CAPABILITY,
   }));
 }

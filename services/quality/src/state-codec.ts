@@ -1,6 +1,6 @@
 import type { ControlLimits } from '@millwright/quality';
 import type { StateCodec } from '@millwright/streams';
-import type { ChartTrack, QualityState, StatisticTrack, TrackPoint } from './state.js';
+import { kept, type ChartTrack, type QualityState, type StatisticTrack, type TrackPoint } from './state.js';
 
 export const STATE_VERSION = 1;
 
@@ -66,8 +66,9 @@ function writeChart(numbers: number[], { state, points, outOfControl, incapable 
     const { sigma, location, dispersion } = state.limits;
     numbers.push(sigma, location.center, location.lower, location.upper, dispersion.center, dispersion.lower, dispersion.upper);
   }
-  numbers.push(points.length);
-  for (const { timeUs, value, squares, rules } of points) numbers.push(timeUs, value, squares, rules.reduce((bits, rule) => bits | (1 << rule), 0));
+  const shown = kept(points);
+  numbers.push(shown.length);
+  for (const { timeUs, value, squares, rules } of shown) numbers.push(timeUs, value, squares, rules.reduce((bits, rule) => bits | (1 << rule), 0));
 }
 
 function readChart(numbers: Numbers, fingerprint: string): ChartTrack {
@@ -98,8 +99,9 @@ function readLimits(next: () => number): ControlLimits {
 const rulesOf = (bits: number): number[] => [1, 2, 3, 4, 5, 6, 7, 8].filter((rule) => bits & (1 << rule));
 
 function writeStatistic(numbers: number[], { points, over }: StatisticTrack): void {
-  numbers.push(Number(over), points.length);
-  for (const { timeUs, value } of points) numbers.push(timeUs, value);
+  const shown = kept(points);
+  numbers.push(Number(over), shown.length);
+  for (const { timeUs, value } of shown) numbers.push(timeUs, value);
 }
 
 function readStatistic(numbers: Numbers): StatisticTrack {

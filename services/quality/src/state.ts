@@ -23,6 +23,7 @@ export interface ChartTrack {
   /** What it was set up with: another set-up in the plant file starts it anew. */
   readonly fingerprint: string;
   readonly state: ControlChartState;
+  /** See keep() and kept(). */
   readonly points: TrackPoint[];
   /** Whether the last point broke a rule. */
   outOfControl: boolean;
@@ -73,9 +74,15 @@ function featureSource({ signals, window: { lengthUs, hopUs } }: AssetKind, feat
   return `feature ${feature}, ${of.join(' and ')}, windows of ${lengthUs} us every ${hopUs} us`;
 }
 
+/** Adds a point. Those that are kept no more go many at a time, since moving the others costs the same for one as for a hundred. */
 export function keep<P>(points: P[], point: P): void {
-  if (points.length === POINTS_KEPT) points.shift();
   points.push(point);
+  if (points.length === 2 * POINTS_KEPT) points.splice(0, POINTS_KEPT);
+}
+
+/** The points that are kept, oldest first. */
+export function kept<P>(points: readonly P[]): readonly P[] {
+  return points.slice(-POINTS_KEPT);
 }
 
 /**

@@ -166,7 +166,7 @@ function decodeBatch(input: Input, base: number, messages: FetchedMessage[]): bo
     const key = input.slice(input.varint());
     const value = input.slice(input.varint());
     const headers: Record<string, Header> = {};
-    for (let i = 0, count = input.varint(); i < count; i++) addHeader(headers, input.name(input.varint(), i), input.slice(input.varint()));
+    for (let i = 0, count = input.varint(); i < count; i++) addHeader(headers, input.name(input.varint(), i), input.repeated(input.varint(), i));
     const timestamp = timeOfAppend ? maxTimestamp : `${firstTime + timeDelta}`;
     messages.push({ magicByte, attributes: recordAttributes, timestamp, offset, key, value, headers, isControlRecord: isControlBatch, batchContext });
   }
@@ -187,12 +187,15 @@ function addHeader(headers: Record<string, Header>, name: string, value: Buffer 
 
 /** Names of headers, by their place in the record: mostly those of the record before. */
 const names: { bytes: Buffer; text: string }[] = [];
-const MAX_NAMES = 16;
+/** Headers of a record whose names and values are remembered. */
+const MAX_PLACES = 16;
 
 /** Reads from a buffer, forward. Numbers of 64 bits are exact up to 2^53, which offsets, times in ms and producer ids stay below. */
 class Input {
   readonly bytes: Buffer;
   at = 0;
+  /** Values of headers, by their place in the record. */
+  readonly #values: Buffer[] = [];
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
@@ -240,6 +243,18 @@ class Input {
     return this.bytes.subarray(start, this.at);
   }
 
+  /** As slice(), for bytes that are the same at the same place in most records, which then are the same buffer. */
+  repeated(length: number, place: number): Buffer | null {
+    const known = this.#values[place];
+    if (known?.length === length && this.#startsWith(known)) {
+      this.at += length;
+      return known;
+    }
+    const value = this.slice(length);
+    if (value !== null && place < MAX_PLACES) this.#values[place] = value;
+    return value;
+  }
+
   text(length: number): string {
     const start = this.at;
     this.at += Math.max(0, length);
@@ -255,7 +270,7 @@ class Input {
     }
     const bytes = Buffer.from(this.slice(length) ?? []);
     const text = bytes.toString();
-    if (place < MAX_NAMES) names[place] = { bytes, text };
+    if (place < MAX_PLACES) names[place] = { bytes, text };
     return text;
   }
 
