@@ -16,8 +16,8 @@ import { PumpData, writePumpPlant } from '../pumps.js';
 
 const ROUNDS = 10;
 /** Windows of each pump, before anything is measured and then. */
-const WARM_UP_HOPS = 40;
-const HOPS = 25;
+const WARM_UP_HOPS = 150;
+const HOPS = 100;
 /** Twice as often as Prometheus does by default. */
 const SCRAPE_MS = 7_500;
 const PATIENCE_MS = 120_000;

@@ -258,7 +258,16 @@ describe('Task', () => {
   it('keeps no state of keys that only bad records have', async () => {
     const task = new Task(summing(['a.v1']), 5);
     await apply(task, ['a', 'b', 'c', 'd'].map((key, i) => toRecord('a.v1', i, { key, what: key === 'b' ? 'add' : 'poison', source: 'e', sequence: i + 1 })), 'a.v1');
-    expect([...task.checkpoint().changed.keys()]).toEqual(['b']);
+    const { changed, deleted } = task.checkpoint();
+    expect([...changed.keys()]).toEqual(['b']);
+    // Nor anything of them for the store to delete, however long it is out of reach.
+    expect(deleted).toEqual([]);
+  });
+
+  it('has the store delete a state that was forgotten, also where bad records came for its key since', async () => {
+    const task = new Task(summing(['a.v1']), 5);
+    await apply(task, ['add', 'forget', 'poison'].map((what, i) => toRecord('a.v1', i, { key: 'a', what, source: 'e', sequence: i + 1 })), 'a.v1');
+    expect(task.checkpoint().deleted).toEqual(['a']);
   });
 
   it('takes a checkpoint with things changed for another, or refuses it, and never fills the memory', () => {

@@ -89,6 +89,12 @@ function isPromise(result: readonly Emission[] | Promise<readonly Emission[]>): 
   return 'then' in result;
 }
 
+/** A state that a record has begun, and whether one of the same key was to be deleted in the store. */
+interface Begun {
+  readonly key: string;
+  readonly wasDeleted: boolean;
+}
+
 /**
  * One processor on one partition number: keyed state, loss ledger, sequences, watermarks and timers, moved by records
  * alone. No I/O; the same records give the same outputs, however they come in batches.
@@ -106,8 +112,8 @@ export class Task {
   #forwardedUs = -Infinity;
   #unrepeatable = false;
   #restored = false;
-  /** Key whose state the present record has begun, if it has. */
-  #begun: string | undefined;
+  /** State that the present record has begun, if it has. */
+  #begun: Begun | undefined;
   #current: Input;
   /** Due time of the timer that is being handled. */
   #firingUs = -Infinity;
@@ -251,7 +257,7 @@ export class Task {
       result = this.#processor.onRecord(message, this.#state(record.key), context, record);
     } catch (error) {
       // Made-up keys must not fill the memory: what was begun for this record alone goes with it.
-      if (this.#begun === record.key) this.#forget(record.key);
+      this.#undoBegun();
       slots.push({ kind: 'deadLetter', record, error });
       return;
     }
@@ -317,11 +323,18 @@ export class Task {
     if (state === undefined) {
       state = this.#processor.initial(key);
       this.#states.set(key, state);
-      this.#deleted.delete(key);
-      this.#begun = key;
+      this.#begun = { key, wasDeleted: this.#deleted.delete(key) };
     }
     this.#dirty.add(key);
     return state;
+  }
+
+  /** As if no state had been begun: the store knows nothing of it, unless one of the same key is to be deleted there. */
+  #undoBegun(): void {
+    if (this.#begun === undefined) return;
+    const { key, wasDeleted } = this.#begun;
+    this.#forget(key);
+    if (!wasDeleted) this.#deleted.delete(key);
   }
 
   #forget(key: string): void {
