@@ -2,13 +2,13 @@ import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import type { SourceStep } from '@millwright/contracts';
 import { PipelineMeter } from '@millwright/liveview';
-import { createLogger, noTelemetry, startTelemetry } from '@millwright/observability';
+import { createLogger, noTelemetry } from '@millwright/observability';
 import type { Plant } from '@millwright/plant';
 import { openReplay } from '@millwright/replay';
 import { inferenceEnvironment } from '@millwright/service-inference';
 import { DEFAULT_SETTINGS } from '@millwright/service-ingestion';
 import { startStandalone, type Standalone } from '@millwright/service-standalone';
-import { readEnvironment, shellEnvironment } from '@millwright/shell';
+import { openTelemetry, readEnvironment, shellEnvironment } from '@millwright/shell';
 import { createSimulator, type PlantSimulator } from '@millwright/simulator';
 import { removeLogFile } from '@millwright/streams';
 import { destination } from 'pino';
@@ -36,13 +36,7 @@ export async function run(options: RunOptions): Promise<number> {
   if (earlier === undefined) forget(files);
 
   const logger = createLogger({ service: 'standalone', level: config.logLevel, destination: destination({ dest: files.log, sync: true }) });
-  const telemetry = await startTelemetry({
-    service: 'millwright-standalone',
-    version: '0.1.0',
-    instance: config.instance,
-    sampleRatio: config.sampleRatio,
-    ...(config.otlpEndpoint === undefined ? {} : { otlpEndpoint: config.otlpEndpoint }),
-  }).catch((error: unknown) => {
+  const telemetry = await openTelemetry('millwright-standalone', config).catch((error: unknown) => {
     logger.warn({ err: error }, 'telemetry could not be started; going on without');
     return noTelemetry;
   });
