@@ -49,6 +49,13 @@ export function fitAutoregression(stretches: readonly Matrix[], { lags, penalty 
   return { lags, columns, weights: Float64Array.from(solution.to1DArray()) };
 }
 
+/** Foretells that a process stays where it was on average over the last rows, wherever that was. */
+export function meanOfPast(lags: number, columns: number): Autoregression {
+  const weights = new Float64Array(lags * columns * columns);
+  for (let lag = 0; lag < lags; lag++) for (let j = 0; j < columns; j++) weights[(lag * columns + j) * columns + j] = 1 / lags;
+  return { lags, columns, weights };
+}
+
 /** What of each row the rows before it don't foretell. Before the first row of a run all rows are taken to have been as it is. */
 export function residualsOf({ lags, columns, weights }: Autoregression, run: Matrix): Matrix {
   const values = Float64Array.from(run.values);

@@ -22,6 +22,6 @@ export { fitRidgePath, predictOutputs, type LinearOutputs } from './ridge-path.j
 export { distances, fitMahalanobis, type Mahalanobis } from './mahalanobis.js';
 export { predictWindows, scoresOf, type Head, type WindowModel } from './window-model.js';
 export { exportWindowModel, type WindowGraph } from './export-windows.js';
-export { fitAutoregression, residualsOf, type Autoregression, type AutoregressionOptions } from './autoregression.js';
+export { fitAutoregression, meanOfPast, residualsOf, type Autoregression, type AutoregressionOptions } from './autoregression.js';
 export { fitClassClouds, logDensities, type ClassClouds, type CloudOptions } from './class-clouds.js';
-export { fitResidualDiagnosis, predictResidualDiagnosis, type ResidualDiagnosis, type ResidualDiagnosisOptions } from './residual-diagnosis.js';
+export { fitResidualDiagnosis, pastRows, predictResidualDiagnosis, type ResidualDiagnosis, type ResidualDiagnosisOptions } from './residual-diagnosis.js';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { fitAutoregression, residualsOf } from './autoregression.js';
+import { fitAutoregression, meanOfPast, residualsOf } from './autoregression.js';
 import { fitClassClouds, logDensities } from './class-clouds.js';
 import { matrixOf, rowsBetween } from './matrix.js';
 import { Random } from './random.js';
@@ -29,6 +29,13 @@ describe('autoregression', () => {
   });
 });
 
+describe('mean of the past', () => {
+  it('leaves the difference to the mean of the rows before', () => {
+    const left = residualsOf(meanOfPast(2, 2), matrixOf([[1, 0], [3, 0], [6, -1]]));
+    expect([...left.values]).toEqual([0, 0, 2, 0, 4, -1]);
+  });
+});
+
 describe('class clouds', () => {
   it("have the densities of SciPy's multivariate t, but for a constant", () => {
     const { classes, asked, logDensities: expected, ...options } = reference.clouds;
@@ -54,7 +61,7 @@ describe('residual diagnosis', () => {
       return [a, fault === 1 ? 0.9 * a + 0.3 * b : b, random.normal() * (fault === 2 ? 2 : 1)];
     });
   };
-  const model = fitResidualDiagnosis([0, 1, 2].map((fault) => [matrixOf(course(300, fault, fault + 1))]), { lags: 1, penalty: 1, shrinkage: 0.01, lent: 0.02, freedom: 20, normal: 0, evidence: 1 });
+  const model = fitResidualDiagnosis([0, 1, 2].map((fault) => [matrixOf(course(300, fault, fault + 1))]), { lags: 1, memory: 4, penalty: 1, shrinkage: 0.01, lent: 0.02, freedom: 20, normal: 0, evidence: 1 });
 
   it.each([0, 1, 2])('knows class %d on another run of it, from a few rows together', (fault) => {
     const said = predictResidualDiagnosis(model, matrixOf(course(200, fault, 11 + fault)));
@@ -74,9 +81,10 @@ describe('residual diagnosis', () => {
 
   it('spreads unseen normal rows as it expects, though it was fitted on few for so many weights', () => {
     const noise = (rows: number, seed: number) => matrixOf(noisyRows(rows, 12, seed));
-    const { autoregression, clouds, mean, std } = fitResidualDiagnosis([[noise(200, 1)], [noise(200, 2)]], { lags: 3, penalty: 1, shrinkage: 0.02, lent: 0, freedom: 20, normal: 0, evidence: 1 });
+    const { views, mean, std } = fitResidualDiagnosis([[noise(200, 1)], [noise(200, 2)]], { lags: 3, memory: 2, penalty: 1, shrinkage: 0.02, lent: 0, freedom: 20, normal: 0, evidence: 1 });
+    const { forecast, clouds } = views[0]!;
     const unseen = noise(400, 3);
-    const left = residualsOf(autoregression, { ...unseen, values: unseen.values.map((value, i) => (value - mean[i % 12]!) / std[i % 12]!) });
+    const left = residualsOf(forecast, { ...unseen, values: unseen.values.map((value, i) => (value - mean[i % 12]!) / std[i % 12]!) });
     // From the density back to the squared distance, which is 12 in the mean; with residuals of the rows that were fitted on it would be 20.
     const distances = logDensities(clouds, left).filter((_, i) => i % 2 === 0).map((density) => 20 * Math.expm1((2 * (-density - clouds.clouds[0]!.spread)) / (20 + 12)));
     const average = distances.reduce((sum, each) => sum + each, 0) / distances.length;
