@@ -6,7 +6,7 @@ export { trainClassifier, type Examples, type Trained, type TrainingOptions } fr
 export { evaluate, type Evaluation } from './evaluate.js';
 export { fitTemperature } from './calibrate.js';
 export { exportClassifier } from './export-onnx.js';
-export { matrixOf, rowsBetween, takeRows, type Matrix } from './matrix.js';
+export { joinRows, matrixOf, rowsBetween, takeRows, type Matrix } from './matrix.js';
 export { type Tree } from './tree.js';
 export { predictBoosted, trainBoosting, type Boosted, type BoostingOptions, type Objective } from './boosting.js';
 export { predictForest, trainForest, type Forest, type ForestOptions } from './extra-trees.js';
@@ -22,3 +22,6 @@ export { fitRidgePath, predictOutputs, type LinearOutputs } from './ridge-path.j
 export { distances, fitMahalanobis, type Mahalanobis } from './mahalanobis.js';
 export { predictWindows, scoresOf, type Head, type WindowModel } from './window-model.js';
 export { exportWindowModel, type WindowGraph } from './export-windows.js';
+export { fitAutoregression, meanOfPast, residualsOf, type Autoregression, type AutoregressionOptions } from './autoregression.js';
+export { fitClassClouds, logDensities, type ClassClouds, type CloudOptions } from './class-clouds.js';
+export { fitResidualDiagnosis, pastRows, predictResidualDiagnosis, type ResidualDiagnosis, type ResidualDiagnosisOptions } from './residual-diagnosis.js';

@@ -32,3 +32,16 @@ export function takeRows(matrix: Matrix, rows: ArrayLike<number>): Matrix {
   for (let i = 0; i < rows.length; i++) values.set(rowOf(matrix, rows[i]!), i * matrix.columns);
   return { values, rows: rows.length, columns: matrix.columns };
 }
+
+/** The rows of one matrix after those of the other. */
+export function joinRows(parts: readonly Matrix[]): Matrix {
+  const { columns } = parts[0]!;
+  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
+  const values = new Float64Array(rows * columns);
+  let at = 0;
+  for (const part of parts) {
+    values.set(part.values, at);
+    at += part.values.length;
+  }
+  return { values, rows, columns };
+}
