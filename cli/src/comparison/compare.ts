@@ -6,6 +6,7 @@ import { loadPackage } from '@millwright/models';
 import { DataFolder } from '../evaluation/data-folder.js';
 import { homeFolder } from '../home.js';
 import { UsageError } from '../usage-error.js';
+import { addProfile } from './add-profile.js';
 import { readCmapssRuns } from './cmapss-runs.js';
 import { readCsvRuns } from './csv-runs.js';
 import type { Trained } from './curve.js';
@@ -99,6 +100,7 @@ export async function compare(options: CompareOptions): Promise<number> {
     const folder = join(out, model);
     const name = `${source.name}-${model}`;
     const trained = isNet(model) ? await net(model, data, name, folder, options, say) : await trainWindowModel(model as WindowModelName, data, { name, version: VERSION }, folder, say);
+    await addProfile(folder, data);
     say(`${model}: trained in ${trained.seconds.toFixed(1)} s (${trained.note}), judging ${rows.length} windows`);
     compared.push({ ...(await judged(model, data, rows, test, folder)), trained });
   }
