@@ -1,5 +1,5 @@
-import { FeatureVector, InferenceResult, ShadowResult, TOPICS, unpackFloat64 } from '@millwright/contracts';
-import type { InferencePriority, InferenceScheduler, ModelPackage } from '@millwright/models';
+import { FeatureVector, InferenceResult, ShadowFailure, ShadowResult, TOPICS, unpackFloat64 } from '@millwright/contracts';
+import { ModelPackageError, type InferencePriority, type InferenceScheduler, type ModelPackage } from '@millwright/models';
 import { suggestion, type Plant } from '@millwright/plant';
 import { PoisonRecordError, type Emission, type LogRecord, type Processor } from '@millwright/streams';
 import { inputOf, remember, type History } from './history.js';
@@ -30,7 +30,8 @@ export function packagedBenches(plant: Plant, { packages, scheduler }: Inference
  * Judges every window of features by the models of its asset's kind, in the versions that the registry has for the time at which
  * the window ends. A window of which no sample came ends the history: it has no judgement, and models that look back start anew
  * after it. An amended window takes the place of its earlier revision and is judged again; judgements of later windows stand.
- * What versions in the shadow say goes beside what is acted on to a topic of its own, which nothing acts on.
+ * What versions in the shadow say goes beside what is acted on to a topic of its own, which nothing acts on; of each window that one
+ * was to judge there is a record, also where it could not.
  * @throws ModelPackageError where models and plant don't fit
  */
 export function createInferenceProcessor(plant: Plant, models: InferenceModels): Processor<FeatureVector, InferenceState> {
@@ -94,19 +95,29 @@ function inherited(judge: Judge, before: readonly Judge[], state: InferenceState
 
 async function judged(by: Judge, input: Float32Array, priority: InferencePriority, vector: FeatureVector): Promise<InferenceResult> {
   const outputs = await by.version.run(input, priority);
-  const { asset, kind, windowStartUs, windowEndUs, revision } = vector;
-  const { name, version } = by.version.model.manifest;
   const said = judgement(by, outputs);
   const explains = by.version.model.outputs.some(({ role }) => role === 'contributions');
   // What nobody acts on needs no reasons.
   const contributions = explains || priority !== 'alarm' ? said.contributions : await occlude(by, input, said.result);
-  return { asset, kind, windowStartUs, windowEndUs, revision, model: name, modelVersion: version, ...said, contributions };
+  return { ...unjudged(by, vector), ...said, contributions };
 }
 
-/** What a shadow says beside production. One that can't be run says nothing: it must not hold up what is acted on. */
-async function inShadow(by: Judge, input: Float32Array, vector: FeatureVector, production: Promise<InferenceResult> | undefined): Promise<Emission | undefined> {
-  const [shadow, beside] = await Promise.all([judged(by, input, 'analytics', vector).catch(() => undefined), production]);
-  return shadow === undefined ? undefined : emission(TOPICS.shadows, vector, ShadowResult.encode({ shadow, production: beside }).finish());
+function unjudged({ version: { model } }: Judge, { asset, kind, windowStartUs, windowEndUs, revision }: FeatureVector): InferenceResult {
+  const { name, version } = model.manifest;
+  return { asset, kind, windowStartUs, windowEndUs, revision, model: name, modelVersion: version, result: undefined, contributions: [] };
+}
+
+/**
+ * What a shadow says beside production. One that can't be run is not waited for, since that would hold up what is acted on: the record
+ * says so, by the kind of reason alone, which is the same in a replay where the reason lies in the package.
+ */
+async function inShadow(by: Judge, input: Float32Array, vector: FeatureVector, production: Promise<InferenceResult> | undefined): Promise<Emission> {
+  const own = judged(by, input, 'analytics', vector).then(
+    (shadow) => ({ shadow, failure: ShadowFailure.UNSPECIFIED }),
+    (error: unknown) => ({ shadow: unjudged(by, vector), failure: error instanceof ModelPackageError ? ShadowFailure.PACKAGE : ShadowFailure.ENGINE }),
+  );
+  const [answer, beside] = await Promise.all([own, production]);
+  return emission(TOPICS.shadows, vector, ShadowResult.encode({ ...answer, production: beside }).finish());
 }
 
 const emission = ({ name, schema }: { readonly name: string; readonly schema: string }, { asset, windowEndUs }: FeatureVector, value: Uint8Array): Emission => ({

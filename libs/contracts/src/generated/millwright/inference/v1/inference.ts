@@ -11,6 +11,14 @@ export const protobufPackage = "millwright.inference.v1";
 
 export const protobufFileName = "millwright/inference/v1/inference.proto";
 
+export enum ShadowFailure {
+  UNSPECIFIED = 0,
+  /** PACKAGE - Its package is not there, was changed, or is signed by nobody who is trusted. */
+  PACKAGE = 1,
+  /** ENGINE - The engine could not load or run it. */
+  ENGINE = 2,
+}
+
 /** InferenceResult is what one model says of one window of one asset. */
 export interface InferenceResult {
   asset: string;
@@ -72,13 +80,21 @@ export interface Contribution {
   share: number;
 }
 
-/** ShadowResult is what a version in the shadow says of a window, beside what was acted on. */
+/**
+ * ShadowResult is what a version in the shadow says of a window, beside what was acted on. There is one of each window that the version
+ * was to judge, also where it could not.
+ */
 export interface ShadowResult {
+  /** With neither result nor contributions where the version could not judge. */
   shadow:
     | InferenceResult
     | undefined;
   /** Not there where production could not judge the window. */
-  production: InferenceResult | undefined;
+  production:
+    | InferenceResult
+    | undefined;
+  /** Why the version could not judge; unspecified where it did. */
+  failure: ShadowFailure;
 }
 
 function createBaseInferenceResult(): InferenceResult {
@@ -693,7 +709,7 @@ export const Contribution: MessageFns<Contribution> = {
 };
 
 function createBaseShadowResult(): ShadowResult {
-  return { shadow: undefined, production: undefined };
+  return { shadow: undefined, production: undefined, failure: 0 };
 }
 
 export const ShadowResult: MessageFns<ShadowResult> = {
@@ -703,6 +719,9 @@ export const ShadowResult: MessageFns<ShadowResult> = {
     }
     if (message.production !== undefined) {
       InferenceResult.encode(message.production, writer.uint32(18).fork()).join();
+    }
+    if (message.failure !== 0) {
+      writer.uint32(24).int32(message.failure);
     }
     return writer;
   },
@@ -736,6 +755,14 @@ export const ShadowResult: MessageFns<ShadowResult> = {
             message.production = InferenceResult.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.failure = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -759,6 +786,7 @@ export const ShadowResult: MessageFns<ShadowResult> = {
     message.production = (object.production !== undefined && object.production !== null)
       ? InferenceResult.fromPartial(object.production)
       : undefined;
+    message.failure = object.failure ?? 0;
     return message;
   },
 };
