@@ -1,4 +1,5 @@
-import { evaluate, filterSequence, fitDistanceMonitor, matrixOf, monitorDistances, predictForest, rowsBetween, trainForest, type Forest, type Matrix } from '@millwright/learning';
+import { evaluate, fitDistanceMonitor, matrixOf, monitorDistances, predictForest, rowsBetween, trainForest, type Forest, type Matrix } from '@millwright/learning';
+import { filterWindows } from '@millwright/signal';
 import type { DataFolder } from './data-folder.js';
 import { meanOf, type Benchmark } from './figure.js';
 
@@ -20,7 +21,7 @@ const STATISTICS = 4;
 const LEAST_SEEN = 5;
 const FOREST = { classes: CLASSES, trees: 200, columns: 15, leafRows: 3, classWeights: Array.from({ length: CLASSES }, (_, each) => (each === NORMAL ? 2 : 1)) };
 /** Thirty windows share rows, so that each counts for a tenth of an independent one; a fault is expected every fifty hours. */
-const PERSISTENCE = { change: 0.001, evidence: 0.1, start: NORMAL };
+const PERSISTENCE = { change: 0.001, evidence: 0.1 };
 const MONITOR = { lags: 3, shrinkage: 0.02, memory: 0.1, alpha: 0.005 };
 
 /** Where a run has no test file: stretches of rows that are held out in turn, with the windows that share rows with them. */
@@ -140,7 +141,7 @@ function heldOutProbabilities(courses: ReadonlyMap<number, Course>, asked: reado
 
 /** Share of the rows from `from` on that are judged right once what is said of all rows is filtered. */
 function shareOf(fault: number, probabilities: Float64Array, from: number): number {
-  const asked = filterSequence(probabilities, CLASSES, PERSISTENCE).subarray(from * CLASSES);
+  const asked = filterWindows(probabilities, CLASSES, NORMAL, PERSISTENCE).subarray(from * CLASSES);
   return evaluate(asked, new Int32Array(asked.length / CLASSES).fill(fault), CLASSES).accuracy;
 }
 

@@ -3,6 +3,7 @@ import {
   type Dataset, type Evaluation, type Examples, type Network, type Scaler, type Split, type TrainingOptions,
 } from '@millwright/learning';
 import { writePackage, type DiagnosisManifest } from '@millwright/models';
+import type { Filter } from './fit-filter.js';
 import { blocksOf, modelProfile, saidOfHealth, type ManifestProfile } from './profile.js';
 
 /** How a diagnosis model is trained. */
@@ -26,15 +27,20 @@ const BATCH = 32;
 
 /**
  * Trains on one part of the data, measures and calibrates on the other, then trains on all of it with the same settings
- * for the model that ships. `evaluation` is of the first, so of rows that it never saw.
+ * for the model that ships. `evaluation` is of the first, so of rows that it never saw, and so are `probabilities`, what it says of each row of
+ * validation once it is calibrated: [rows, classes].
  */
-export function fitClassifier(data: Dataset, { train, validation }: Split, normal: string, settings: ClassifierSettings): { classifier: Classifier; evaluation: Evaluation } {
+export function fitClassifier(data: Dataset, { train, validation }: Split, normal: string, settings: ClassifierSettings): { classifier: Classifier; evaluation: Evaluation; probabilities: Float64Array } {
   const measured = trained(train, normal, settings);
   const scores = logits(measured.network, scale(validation, measured.scaler), validation.rows);
   const classes = data.labels.length;
   const temperature = fitTemperature(scores, validation.classes, classes);
   const { network, scaler } = trained(data, normal, settings);
-  return { classifier: { network: cooled(network, temperature), scaler }, evaluation: evaluate(scores, validation.classes, classes) };
+  return {
+    classifier: { network: cooled(network, temperature), scaler },
+    evaluation: evaluate(scores, validation.classes, classes),
+    probabilities: softmax(scores.map((score) => score / temperature), classes),
+  };
 }
 
 function trained(data: Dataset, normal: string, { seed, networks, training, clip }: ClassifierSettings): Classifier {
@@ -51,6 +57,7 @@ export interface PackageDescription {
   readonly description: string;
   readonly kinds: readonly string[];
   readonly normal: string;
+  readonly filter?: Filter;
   readonly training: DiagnosisManifest['training'];
 }
 
@@ -69,6 +76,7 @@ export async function writeClassifier(directory: string, data: Dataset, classifi
       kinds: [...about.kinds],
       labels: [...data.labels],
       normal: about.normal,
+      ...(about.filter === undefined ? {} : { filter: about.filter }),
       input: { name: 'features', features: [...data.features], history: 1 },
       outputs: { probabilities: 'probabilities', contributions: 'contributions' },
       batch: BATCH,

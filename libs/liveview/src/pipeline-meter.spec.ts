@@ -75,7 +75,7 @@ describe('pipeline meter', () => {
     const blocks = [TelemetryBlock.fromPartial({ asset: 'P-101', startUs: 0, intervalUs: SECOND, count: 10, signals: [{ signal: 'a' }, { signal: 'b' }] })];
     meter.arrived({ blocks, production: [], advanceToUs: 10 * SECOND });
     const inference = InferenceResult.fromPartial({ asset: 'P-101', windowEndUs: 10 * SECOND });
-    inference.result = { $case: 'diagnosis', value: { label: '1', normal: false, confidence: 0.97, probabilities: [] } };
+    inference.result = { $case: 'diagnosis', value: { label: '1', normal: false, confidence: 0.97, probabilities: [], ofWindow: [] } };
     const alarm = Alarm.fromPartial({ id: 'P-101/diagnosis/1', asset: 'P-101', fault: '1', state: AlarmState.UNACKNOWLEDGED });
     const finding = Finding.fromPartial({ asset: 'P-101', description: 'heat: too hot.', active: true, timeUs: SECOND });
     await log.append([record(TOPICS.alarmStates, alarm.id, 1, Alarm.encode(alarm).finish())]);

@@ -70,9 +70,12 @@ function watchPrediction(bench: Bench, acting: readonly Judge[], inference: Infe
 function predicted({ result }: InferenceResult, manifest: Manifest): number | undefined {
   switch (result?.$case) {
     case 'diagnosis': {
-      const { probabilities } = result.value;
-      const healthy = probabilities.find(({ label }) => manifest.task === 'diagnosis' && label === manifest.normal)?.probability;
-      return probabilities.every(({ probability }) => probability <= healthy!) ? healthy : undefined;
+      if (manifest.task !== 'diagnosis') return undefined;
+      // Of the window alone: what is filtered over time is nearly always sure.
+      const { ofWindow, probabilities } = result.value;
+      const said = ofWindow.length > 0 ? ofWindow : probabilities.map(({ probability }) => probability);
+      const healthy = said[manifest.labels.indexOf(manifest.normal)];
+      return healthy !== undefined && said.every((each) => each <= healthy) ? healthy : undefined;
     }
     case 'regression':
       return result.value.value;

@@ -48,8 +48,10 @@ export interface Diagnosis {
   normal: boolean;
   /** Probability of that class, 0 to 1; with "unknown" and not normal, that the machine is not healthy. */
   confidence: number;
-  /** In the order of the model's labels. */
+  /** In the order of the model's labels. Where the package has a filter over time these are filtered, and all fields above go by them. */
   probabilities: ClassProbability[];
+  /** What the model says of this window alone, in the same order; empty where the package has no filter. */
+  ofWindow: number[];
 }
 
 export interface ClassProbability {
@@ -302,7 +304,7 @@ export const InferenceResult: MessageFns<InferenceResult> = {
 };
 
 function createBaseDiagnosis(): Diagnosis {
-  return { label: "", normal: false, confidence: 0, probabilities: [] };
+  return { label: "", normal: false, confidence: 0, probabilities: [], ofWindow: [] };
 }
 
 export const Diagnosis: MessageFns<Diagnosis> = {
@@ -318,6 +320,13 @@ export const Diagnosis: MessageFns<Diagnosis> = {
     }
     for (const v of message.probabilities) {
       ClassProbability.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.ofWindow.length !== 0) {
+      writer.uint32(42).fork();
+      for (const v of message.ofWindow) {
+        writer.double(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -367,6 +376,24 @@ export const Diagnosis: MessageFns<Diagnosis> = {
             message.probabilities.push(ClassProbability.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag === 41) {
+              message.ofWindow.push(reader.double());
+
+              continue;
+            }
+
+            if (tag === 42) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.ofWindow.push(reader.double());
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -388,6 +415,7 @@ export const Diagnosis: MessageFns<Diagnosis> = {
     message.normal = object.normal ?? false;
     message.confidence = object.confidence ?? 0;
     message.probabilities = object.probabilities?.map((e) => ClassProbability.fromPartial(e)) || [];
+    message.ofWindow = object.ofWindow?.map((e) => e) || [];
     return message;
   },
 };
