@@ -52,7 +52,7 @@ export class InferenceModule implements OnModuleInit, OnApplicationShutdown {
     });
     this.#registry = registry;
     this.processors.add(createInferenceProcessor(plant, { ...models, versions: registry.versions }), shadowMeter(this.telemetry, models.packages.map(({ manifest }) => manifest.name)));
-    // Also where no model has a profile: who writes to the topic of findings must not depend on which models there are, for its readers wait for each writer's marks.
+    // Also where no model has a profile: who waits for all to be done must know whose marks to wait for.
     this.processors.add(createDriftProcessor(plant, packagedBenches(plant, models), registry.versions), driftMeter(this.telemetry));
     this.grpc.add(ModelServiceService, new ModelController(models.engine));
     this.grpc.add(registry.service, registry.controller);
