@@ -46,6 +46,7 @@ program
   .option('--set <name>', 'with --task: which of several sets in the folder, as FD002')
   .option('--without <labels>', 'with --task: faults that are left out, by commas', names, [])
   .option('--epochs <n>', 'with --task: most epochs of networks', wholeNumber)
+  .option('--version <version>', 'with --task: version of the packages, as 1.2.0 (default: 1.0.0, or the next patch after what the folder holds)')
   .option('--json', 'with --task: the comparison as one JSON line', false)
   .option('--out <folder>', 'folder of the packages (default: models beside the plant file; with --task, training/<data set>-<task> in MILLWRIGHT_HOME)')
   .option('--seed <n>', 'seed of all that is random', Number, 1)

@@ -121,11 +121,12 @@ export async function compare(name: string, options: ConnectionOptions): Promise
   });
 }
 
-function table({ version, productionVersion, windows, alone, agreements, confusion, meanAbsoluteDifference, largestDifference }: ShadowComparison): string {
-  if (windows === 0) return `${version} in the shadow: ${alone} windows, none of which production judged too.\n`;
+function table({ version, productionVersion, windows, alone, failures, agreements, confusion, meanAbsoluteDifference, largestDifference }: ShadowComparison): string {
+  const failed = failures > 0 ? `; ${failures} more windows it could not judge, and the log of inference says why` : '';
+  if (windows === 0) return `${version} in the shadow: ${alone} windows, none of which production judged too${failed}.\n`;
   const share = ((100 * agreements) / windows).toFixed(2);
   const lines = [
-    `${version} in the shadow of ${productionVersion}: ${windows} windows${alone > 0 ? ` and ${alone} more alone` : ''}, ${share} % agree; mean absolute difference ${meanAbsoluteDifference.toPrecision(3)}, largest ${largestDifference.toPrecision(3)}`,
+    `${version} in the shadow of ${productionVersion}: ${windows} windows${alone > 0 ? ` and ${alone} more alone` : ''}, ${share} % agree; mean absolute difference ${meanAbsoluteDifference.toPrecision(3)}, largest ${largestDifference.toPrecision(3)}${failed}`,
     ...confusion.map(({ production, shadow, windows: count }) => `  ${String(count).padStart(8)}  production ${production}, shadow ${shadow}`),
   ];
   return `${lines.join('\n')}\n`;

@@ -3,19 +3,26 @@ import { deadLetterTopic, lateTopic, TOPICS, Watermark, WATERMARK_SCHEMA, type T
 import kafkajs, { type Admin, type IHeaders, type KafkaMessage } from 'kafkajs';
 import { Recording } from './recording.js';
 
-/** Ends of the line: when event time has come out here, all before it has. */
-const ENDS: readonly string[] = [TOPICS.features, TOPICS.inferences, TOPICS.quality, TOPICS.alarms, TOPICS.alarmStates].map(({ name }) => name);
+/** Ends of the line, and the processors that write there: when event time has come out from each, all before it has. */
+const ENDS: readonly (readonly [topic: string, writer: string])[] = [
+  [TOPICS.features.name, 'features'],
+  [TOPICS.inferences.name, 'inference'],
+  [TOPICS.quality.name, 'quality'],
+  [TOPICS.quality.name, 'inference-drift'],
+  [TOPICS.alarms.name, 'alerting'],
+  [TOPICS.alarmStates.name, 'alerting'],
+];
 /** All that the line writes, its refusals included. */
 export const OUTPUTS: readonly string[] = [
-  ...ENDS,
+  ...new Set(ENDS.map(([topic]) => topic)),
   ...Object.values<Topic>(TOPICS).flatMap(({ name, consumed }) => (consumed ? [deadLetterTopic(name), lateTopic(name)] : [])),
 ];
 
 /**
- * Topics that two services write to, whose transactions overlap. There kafkajs 2.2.4 shows records of aborted transactions (it takes the
+ * Topics that two processors write to, whose transactions overlap. There kafkajs 2.2.4 shows records of aborted transactions (it takes the
  * broker's list of them to be in another order than it is); those that are written to be aborted have no headers.
  */
-const SHARED: ReadonlySet<string> = new Set([deadLetterTopic(TOPICS.features.name), lateTopic(TOPICS.features.name)]);
+const SHARED: ReadonlySet<string> = new Set([TOPICS.quality.name, ...[TOPICS.features, TOPICS.inferences].flatMap(({ name }) => [deadLetterTopic(name), lateTopic(name)])]);
 
 /** Key of the records that mark the end. */
 const END_KEY = '~end-of-proof';
@@ -24,8 +31,8 @@ const PATIENCE_MS = 60_000;
 const POLL_MS = 20;
 const RETRY_MS = 100;
 
-/** Told of each record when it is seen, marks of event time included; `writtenMs` is when its writer wrote it, milliseconds since the Unix epoch. */
-export type Watch = (topic: string, partition: number, writtenMs: number) => void;
+/** Told of each record when it is seen, marks of event time included; `source` is its writer, and `writtenMs` when that wrote it, milliseconds since the Unix epoch. */
+export type Watch = (topic: string, partition: number, source: string, writtenMs: number) => void;
 
 /**
  * Reads what a line puts out, committed records only, as any stranger could: with a bare Kafka client and not with the code that is to
@@ -38,6 +45,7 @@ export class Outputs {
   readonly #partitions: number;
   /** Next offset of each partition. */
   readonly #next = new Map<string, number>();
+  /** By topic and who wrote it, which names the partition: `<topic> <processor>/<partition>`. */
   readonly #reachedUs = new Map<string, number>();
   /** Partitions that have been read to the end, see complete(). */
   readonly #ended = new Set<string>();
@@ -74,8 +82,8 @@ export class Outputs {
   /** Event time that has come out at every end of the line, microseconds. */
   get reachedUs(): number {
     let reached = Infinity;
-    for (const topic of ENDS) {
-      for (let partition = 0; partition < this.#partitions; partition++) reached = Math.min(reached, this.#reachedUs.get(`${topic}/${partition}`) ?? -Infinity);
+    for (const [topic, writer] of ENDS) {
+      for (let partition = 0; partition < this.#partitions; partition++) reached = Math.min(reached, this.#reachedUs.get(`${topic} ${writer}/${partition}`) ?? -Infinity);
     }
     return reached;
   }
@@ -165,7 +173,8 @@ export class Outputs {
     const place = Number(offset);
     if (place < (this.#next.get(id) ?? 0)) return;
     this.#next.set(id, place + 1);
-    for (const watch of this.#watches) watch(topic, partition, Number(timestamp));
+    const source = text(headers, 'source');
+    for (const watch of this.#watches) watch(topic, partition, source, Number(timestamp));
     if (key?.toString() === END_KEY) {
       this.#ended.add(id);
       return;
@@ -175,7 +184,8 @@ export class Outputs {
     if (schema === '' && SHARED.has(topic)) return;
     if (schema === WATERMARK_SCHEMA) {
       const { timeUs } = Watermark.decode(bytes);
-      if (timeUs > (this.#reachedUs.get(id) ?? -Infinity)) this.#reachedUs.set(id, timeUs);
+      const end = `${topic} ${source}`;
+      if (timeUs > (this.#reachedUs.get(end) ?? -Infinity)) this.#reachedUs.set(end, timeUs);
       return;
     }
     this.recording.add({
@@ -183,7 +193,7 @@ export class Outputs {
       key: key?.toString() ?? '',
       value: bytes,
       timeMs: Number(text(headers, 'time')),
-      source: text(headers, 'source'),
+      source,
       sequence: Number(text(headers, 'sequence')),
     });
   }

@@ -6,6 +6,8 @@ import type { ProcessorStatus } from '@millwright/streams';
 const TIMED: readonly string[] = [
   `features ${TOPICS.telemetry.name}`,
   `inference ${TOPICS.features.name}`,
+  `inference-drift ${TOPICS.features.name}`,
+  `inference-drift ${TOPICS.inferences.name}`,
   `quality ${TOPICS.features.name}`,
   `quality ${TOPICS.production.name}`,
   `alerting ${TOPICS.inferences.name}`,

@@ -6,7 +6,7 @@ import { PARTITIONS, type Line } from './line.js';
 /** What can be killed. */
 export type Target = ServiceName | 'Kafka' | 'Redis';
 
-/** Topics that a service puts its results out to. */
+/** Topics that a service puts its results out to. What inference finds of drift goes to that of quality, and tells nothing of either. */
 const RESULTS: Readonly<Record<ServiceName, string>> = {
   ingestion: TOPICS.telemetry.name,
   features: TOPICS.features.name,
@@ -56,7 +56,7 @@ export class Recovery {
 
   constructor(line: Line) {
     this.#line = line;
-    this.#unwatch = line.outputs.watch((topic, partition, writtenMs) => this.#seen(`${topic}/${partition}`, writtenMs));
+    this.#unwatch = line.outputs.watch((topic, partition, source, writtenMs) => void (source.startsWith('inference-drift/') || this.#seen(`${topic}/${partition}`, writtenMs)));
   }
 
   get worstS(): number | undefined {

@@ -47,6 +47,7 @@ async function compared(out: string, options: Partial<CompareOptions> & Pick<Com
   return JSON.parse(await readFile(join(folder, out, 'comparison.json'), 'utf8')) as Comparison;
 }
 
+const total = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0);
 const modelOf = (comparison: Comparison, name: string) => comparison.models.find(({ model }) => model === name)!;
 
 describe('millwright train --task', () => {
@@ -62,6 +63,12 @@ describe('millwright train --task', () => {
         expect(figures.accuracy).toBeGreaterThan(0.85);
         expect(figures.detection).toMatchObject({ faults: 2, found: 2 });
         const { manifest } = await loadPackage(of!.folder);
+        // What drift is measured from: the inputs of all windows but those of the test, and how sure it is of good health in validation.
+        const { windows } = comparison.split;
+        for (const { counts, missing } of manifest.profile!.inputs) expect(total(counts) + missing).toBe(windows['train']! + windows['validation']!);
+        expect(total(manifest.profile!.prediction.counts)).toBeGreaterThan(0.5 * windows['validation']!);
+        expect(total(manifest.profile!.prediction.counts)).toBeLessThan(windows['validation']!);
+        expect(manifest.profile!.prediction.edges.at(-1)).toBeLessThanOrEqual(1);
         expect(manifest).toMatchObject({ kinds: ['pump'], labels: ['normal', 'hot', 'swinging'], input: { history: 12, features: ['speed.mean', 'heat.mean'] } });
       }
     }

@@ -1,17 +1,19 @@
 import { statSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { takeWindows, type Windows } from '@millwright/learning';
 import { loadPackage } from '@millwright/models';
 import { DataFolder } from '../evaluation/data-folder.js';
 import { homeFolder } from '../home.js';
 import { UsageError } from '../usage-error.js';
+import { addProfile } from './add-profile.js';
 import { readCmapssRuns } from './cmapss-runs.js';
 import { readCsvRuns } from './csv-runs.js';
 import type { Trained } from './curve.js';
 import { anomalyFigures, diagnosisFigures, regressionFigures, type AnomalyFigures, type DiagnosisFigures, type RegressionFigures } from './figures.js';
 import { judgePackage } from './judge-package.js';
 import { NETS, trainNet, type NetName } from './nets.js';
+import { place, versionFor } from './package-version.js';
 import { prepare, rowsOf, writeDataset, type Prepared } from './prepare.js';
 import { reportOf } from './report.js';
 import type { LabelledRuns, SplitKind, Task } from './runs.js';
@@ -68,12 +70,12 @@ export interface CompareOptions {
   readonly history?: number;
   readonly split?: SplitKind;
   readonly epochs?: number;
+  /** Of all packages; default: see versionFor. */
+  readonly version?: string;
   readonly set?: string;
   readonly without: readonly string[];
   readonly json: boolean;
 }
-
-const VERSION = '1.0.0';
 
 /** `millwright train --task`: trains models on the same windows, writes their packages, and compares what these say of test windows. */
 export async function compare(options: CompareOptions): Promise<number> {
@@ -90,6 +92,7 @@ export async function compare(options: CompareOptions): Promise<number> {
   const data = prepare(source, { task, split, history, seed, command });
   const out = options.out ?? join(homeFolder('training'), `${source.name}-${task}`);
   await mkdir(out, { recursive: true });
+  const version = await versionFor(models.map((model) => join(out, model)), options.version, { command, dataSha256: source.sha256 });
   say(`${source.name}: ${PARTS.map((part, index) => `${rowsOf(data, index).length} windows ${part}`).join(', ')}; ${source.features.length} features, history ${history}, split by ${split}`);
   const rows = rowsOf(data, 2);
   const test = takeWindows(data.windows, rows);
@@ -98,10 +101,16 @@ export async function compare(options: CompareOptions): Promise<number> {
     say(`${model}: training`);
     const folder = join(out, model);
     const name = `${source.name}-${model}`;
-    const trained = isNet(model) ? await net(model, data, name, folder, options, say) : await trainWindowModel(model as WindowModelName, data, { name, version: VERSION }, folder, say);
+    // What is there stays until the new one is whole.
+    const fresh = join(out, '.training', model);
+    await rm(fresh, { recursive: true, force: true });
+    const trained = isNet(model) ? await net(model, data, { name, version }, { dataset: join(out, 'dataset'), out: fresh }, options, say) : await trainWindowModel(model as WindowModelName, data, { name, version }, fresh, say);
+    await addProfile(fresh, data);
+    await place(fresh, folder);
     say(`${model}: trained in ${trained.seconds.toFixed(1)} s (${trained.note}), judging ${rows.length} windows`);
     compared.push({ ...(await judged(model, data, rows, test, folder)), trained });
   }
+  await rm(join(out, '.training'), { recursive: true, force: true });
   const comparison = comparisonOf(data, compared, command);
   await writeFile(join(out, 'comparison.json'), `${JSON.stringify(comparison)}\n`);
   await writeFile(join(out, 'comparison.html'), reportOf(comparison));
@@ -140,9 +149,8 @@ function without(source: LabelledRuns, left: readonly string[]): LabelledRuns {
 
 const isNet = (model: string): model is NetName => (NETS as readonly string[]).includes(model);
 
-async function net(model: NetName, data: Prepared, name: string, out: string, { seed, epochs }: CompareOptions, say: (line: string) => void): Promise<Trained> {
-  const dataset = join(out, '..', 'dataset');
-  await writeDataset(dataset, name, VERSION, data);
+async function net(model: NetName, data: Prepared, about: { readonly name: string; readonly version: string }, { dataset, out }: { readonly dataset: string; readonly out: string }, { seed, epochs }: CompareOptions, say: (line: string) => void): Promise<Trained> {
+  await writeDataset(dataset, about.name, about.version, data);
   return trainNet({ net: model, dataset, out, seed, say, ...(epochs === undefined ? {} : { epochs }) });
 }
 
@@ -214,9 +222,9 @@ function comparisonOf(data: Prepared, models: readonly Compared[], command: stri
   };
 }
 
-function commandOf({ task, seed, set, without: left, epochs }: CompareOptions, models: readonly string[], history: number, split: SplitKind): string {
+function commandOf({ task, seed, set, without: left, epochs, version }: CompareOptions, models: readonly string[], history: number, split: SplitKind): string {
   return [
     `millwright train --task ${task} --data <folder>`, `--models ${models.join(',')}`, `--seed ${seed} --history ${history} --split ${split}`,
-    ...(set === undefined ? [] : [`--set ${set}`]), ...(left.length === 0 ? [] : [`--without ${left.join(',')}`]), ...(epochs === undefined ? [] : [`--epochs ${epochs}`]),
+    ...(set === undefined ? [] : [`--set ${set}`]), ...(left.length === 0 ? [] : [`--without ${left.join(',')}`]), ...(epochs === undefined ? [] : [`--epochs ${epochs}`]), ...(version === undefined ? [] : [`--version ${version}`]),
   ].join(' ');
 }

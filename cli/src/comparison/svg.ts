@@ -6,6 +6,10 @@ const WIDTH = 340;
 const HEIGHT = 260;
 const MARGIN = { left: 60, right: 12, top: 10, bottom: 40 };
 const MOST_TICKS = 6;
+/** More dots than this are smaller, or they hide each other. */
+const FEW_DOTS = 30;
+/** Characters of a class that fit beside a confusion. */
+const LONGEST = 24;
 
 export interface Axis {
   readonly title: string;
@@ -38,7 +42,7 @@ export function chart(x: Axis, y: Axis, layers: readonly Layer[]): string {
     `<text transform="translate(12 ${(HEIGHT - MARGIN.bottom + MARGIN.top) / 2}) rotate(-90)" text-anchor="middle">${escaped(y.title)}</text>`,
   ];
   const drawn = layers.map(({ style, points, as }) =>
-    as === 'line' ? `<polyline class="${style}" points="${points.map(([a, b]) => `${n(px(a))},${n(py(b))}`).join(' ')}"/>` : points.map(([a, b]) => `<circle class="${style}" cx="${n(px(a))}" cy="${n(py(b))}" r="2"/>`).join(''),
+    as === 'line' ? `<polyline class="${style}" points="${points.map(([a, b]) => `${n(px(a))},${n(py(b))}`).join(' ')}"/>` : points.map(([a, b]) => `<circle class="${style}" cx="${n(px(a))}" cy="${n(py(b))}" r="${points.length > FEW_DOTS ? 2 : 3}"/>`).join(''),
   );
   const named = layers.filter(({ name }) => name !== '');
   const legend = named.length < 2 ? [] : named.map(({ name, style }, i) => `<g transform="translate(${MARGIN.left + 8} ${MARGIN.top + 12 + 15 * i})"><line class="key ${style}" x1="0" x2="16" y1="-4" y2="-4"/><text x="21">${escaped(name)}</text></g>`);
@@ -48,8 +52,8 @@ export function chart(x: Axis, y: Axis, layers: readonly Layer[]): string {
 /** Shares of each row of counts as shades, true classes down and judged ones across. */
 export function heatMap(labels: readonly string[], counts: readonly (readonly number[])[]): string {
   const cell = labels.length > 12 ? 22 : 34;
-  const room = 14 + 6 * Math.max(...labels.map((each) => Math.min(16, each.length)));
-  const short = (text: string): string => escaped(text.length > 16 ? `${text.slice(0, 15)}…` : text);
+  const room = 14 + 6 * Math.max(...labels.map((each) => Math.min(LONGEST, each.length)));
+  const short = (text: string): string => escaped(text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text);
   const [left, top] = [room + 16, room + 16];
   const size = labels.length * cell;
   const cells = counts.flatMap((row, actual) => {
@@ -57,7 +61,8 @@ export function heatMap(labels: readonly string[], counts: readonly (readonly nu
     return row.map((count, judged) => {
       const share = total === 0 ? 0 : count / total;
       const text = share >= 0.005 ? `<text class="${share > 0.5 ? 'on' : ''}" x="${left + judged * cell + cell / 2}" y="${top + actual * cell + cell / 2 + 3}" text-anchor="middle">${Math.round(100 * share)}</text>` : '';
-      return `<rect class="${actual === judged ? 'right' : 'wrong'}" style="fill-opacity:${share.toFixed(3)}" x="${left + judged * cell}" y="${top + actual * cell}" width="${cell - 1}" height="${cell - 1}"><title>${escaped(labels[actual]!)} judged ${escaped(labels[judged]!)}: ${count} of ${total}</title></rect>${text}`;
+      const box = `x="${left + judged * cell}" y="${top + actual * cell}" width="${cell - 1}" height="${cell - 1}"`;
+      return `<rect class="cell" ${box}/><rect class="${actual === judged ? 'right' : 'wrong'}" style="fill-opacity:${share.toFixed(3)}" ${box}><title>${escaped(labels[actual]!)} judged ${escaped(labels[judged]!)}: ${count} of ${total}</title></rect>${text}`;
     });
   });
   const names = labels.flatMap((name, i) => [

@@ -1,4 +1,5 @@
-import { evaluate, filterSequence, fitDistanceMonitor, fitResidualDiagnosis, joinRows, matrixOf, monitorDistances, pastRows, predictResidualDiagnosis, rowsBetween, type Matrix, type ResidualDiagnosis } from '@millwright/learning';
+import { evaluate, fitDistanceMonitor, fitResidualDiagnosis, joinRows, matrixOf, monitorDistances, pastRows, predictResidualDiagnosis, rowsBetween, type Matrix, type ResidualDiagnosis } from '@millwright/learning';
+import { filterWindows } from '@millwright/signal';
 import type { DataFolder } from './data-folder.js';
 import { meanOf, type Benchmark } from './figure.js';
 
@@ -14,7 +15,7 @@ const MINUTES_PER_ROW = 3;
 /** What two rows, and the mean of eight, leave of the next, and where that lies by class. Rows say much the same as those before them, so that each counts for a twentieth. */
 const RESIDUALS = { lags: 2, memory: 8, penalty: 50, shrinkage: 0.02, lent: 0.02, freedom: 20, evidence: 0.05 };
 /** A fault is expected every fifty hours. */
-const PERSISTENCE = { change: 0.001, evidence: 1, start: 0 };
+const PERSISTENCE = { change: 0.001, evidence: 1 };
 const MONITOR = { lags: 3, shrinkage: 0.02, memory: 0.1, alpha: 0.005 };
 
 /**
@@ -128,7 +129,7 @@ function heldOutProbabilities(known: readonly number[], training: Runs, asked: r
 
 /** Share of the rows from `from` on that are judged right once what is said of all rows is filtered. */
 function shareOf(index: number, classes: number, probabilities: Float64Array, from: number): number {
-  const asked = filterSequence(probabilities, classes, PERSISTENCE).subarray(from * classes);
+  const asked = filterWindows(probabilities, classes, 0, PERSISTENCE).subarray(from * classes);
   return evaluate(asked, new Int32Array(asked.length / classes).fill(index), classes).accuracy;
 }
 

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { DatasetBuilder, logits, scale, select, softmax, splitByBlocks, type Dataset } from '@millwright/learning';
 import type { AssetKind, Plant } from '@millwright/plant';
 import { openReplay } from '@millwright/replay';
-import { FeatureExtractor } from '@millwright/signal';
+import { FeatureExtractor, filterWindows } from '@millwright/signal';
 import { fitClassifier, rounded, writeClassifier, type Classifier, type ClassifierSettings } from './classifier.js';
+import { fitFilter, type Filter } from './fit-filter.js';
 import { windowsOf } from './windows.js';
 
 export interface DiagnosisRequest {
@@ -30,15 +31,21 @@ const HIDDEN_FAULTS = new Set(['3', '9', '15']);
 const FAULT_ROW = 160;
 /** Statistics of each signal that the model looks at; more of them fit the one training run of a fault better, and no other. */
 const STATISTICS = ['mean', 'std', 'slope'];
+/** Rows of a stretch that is held out, of so many. */
+const [HELD, PERIOD] = [40, 160];
+/** Chance that the class changes within the three minutes from one window to the next: a fault is expected every fifty hours. */
+const CHANGE = 0.001;
 /** Confidence at which a wrong diagnosis counts as a false alarm in the figures. */
 const CONFIDENT = 0.8;
 
 const LABELS = [NORMAL, ...Array.from({ length: FAULTS }, (_, i) => String(i + 1))];
 
+/** Normal operation counts thrice, and hidden faults a fifth: a window that could be either should be taken for normal. */
+const CLASS_WEIGHTS = LABELS.map((label) => (label === NORMAL ? 3 : HIDDEN_FAULTS.has(label) ? 0.2 : 1));
+
 /**
  * One run of each fault is little: windows of it resemble each other. So the network is small, noise as large as normal
- * operation's is added while it learns, and three networks are averaged. Normal operation counts thrice, and hidden
- * faults a fifth: a window that could be either should be taken for normal.
+ * operation's is added while it learns, and three networks are averaged.
  */
 const SETTINGS: Omit<ClassifierSettings, 'seed'> = {
   networks: 3,
@@ -51,7 +58,7 @@ const SETTINGS: Omit<ClassifierSettings, 'seed'> = {
     weightDecay: 1e-2,
     inputNoise: 1,
     labelSmoothing: 0.02,
-    classWeights: LABELS.map((label) => (label === NORMAL ? 3 : HIDDEN_FAULTS.has(label) ? 0.2 : 1)),
+    classWeights: CLASS_WEIGHTS,
   },
 };
 
@@ -70,14 +77,16 @@ export async function trainDiagnosis({ plant, data: folder, out, seed }: Diagnos
   }
   const data = select(builder.build(), kind.signals.flatMap(({ name }) => STATISTICS.map((statistic) => `${name}.${statistic}`)));
   const overlap = Math.ceil(kind.window.lengthUs / kind.window.hopUs);
-  const split = splitByBlocks(data, { period: 160, held: 40, gap: overlap });
-  const { classifier, evaluation } = fitClassifier(data, split, NORMAL, { ...SETTINGS, seed });
+  const split = splitByBlocks(data, { period: PERIOD, held: HELD, gap: overlap });
+  const { classifier, evaluation, probabilities } = fitClassifier(data, split, NORMAL, { ...SETTINGS, seed });
+  const { classes, runs } = split.validation;
+  const filter = fitFilter({ probabilities, classes, stretches: stretchesOf(runs) }, LABELS.indexOf(NORMAL), CLASS_WEIGHTS, CHANGE);
   const clear = [...evaluation.recall].filter((_, i) => !HIDDEN_FAULTS.has(LABELS[i]!));
   const metrics: Record<string, number> = {
     heldOutRows: evaluation.rows,
     heldOutAccuracy: rounded(evaluation.balancedAccuracy),
     heldOutAccuracyWithoutHiddenFaults: rounded(clear.reduce((sum, each) => sum + each, 0) / clear.length),
-    ...(await testFigures(plant, folder, kind, data, classifier)),
+    ...(await testFigures(plant, folder, kind, data, classifier, filter)),
   };
   await writeClassifier(out, data, classifier, {
     name: TEP_MODEL,
@@ -85,6 +94,7 @@ export async function trainDiagnosis({ plant, data: folder, out, seed }: Diagnos
     description: 'Which of the 21 faults of the Tennessee Eastman process is there, from mean, spread and slope of all 52 signals over a window',
     kinds: [kind.name],
     normal: NORMAL,
+    filter,
     training: {
       data: "Tennessee Eastman process, data files d00 to d21 of Braatz's group: one run of normal operation and one of each fault",
       dataSha256: hash.digest('hex'),
@@ -95,8 +105,18 @@ export async function trainDiagnosis({ plant, data: folder, out, seed }: Diagnos
   return metrics;
 }
 
-/** How the model does on the test files that are there: nothing of them was trained on. */
-async function testFigures(plant: Plant, folder: string, kind: AssetKind, { features }: Dataset, { network, scaler }: Classifier): Promise<Metrics> {
+/** Number of the stretch that each held-out row is of. */
+function stretchesOf(runs: Int32Array): number[] {
+  const counts = new Map<number, number>();
+  return Array.from(runs, (run) => {
+    const row = counts.get(run) ?? 0;
+    counts.set(run, row + 1);
+    return run * PERIOD + Math.floor(row / HELD);
+  });
+}
+
+/** How the model, filtered over time, does on the test files that are there: nothing of them was trained on. */
+async function testFigures(plant: Plant, folder: string, kind: AssetKind, { features }: Dataset, { network, scaler }: Classifier, filter: Filter): Promise<Metrics> {
   const figures: Record<string, number> = {};
   const { names } = new FeatureExtractor(kind);
   for (const [fault, label] of LABELS.entries()) {
@@ -105,7 +125,7 @@ async function testFigures(plant: Plant, folder: string, kind: AssetKind, { feat
     const windows = await windowsOf(plant, await openReplay(plant, file), createHash('sha256'));
     const builder = new DatasetBuilder(names, LABELS);
     for (const { values } of windows) builder.add(values, label, fault);
-    const scores = softmax(logits(network, scale(select(builder.build(), features), scaler), windows.length), LABELS.length);
+    const scores = filterWindows(softmax(logits(network, scale(select(builder.build(), features), scaler), windows.length), LABELS.length), LABELS.length, LABELS.indexOf(NORMAL), filter);
     let healthy = 0;
     let falseAlarms = 0;
     let faulty = 0;

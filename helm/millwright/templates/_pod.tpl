@@ -59,6 +59,10 @@
 - name: plant
   {{- toYaml .plant.volume | nindent 2 }}
 {{- end }}
+{{- if and .registry.enabled (has $.component (list "inference" "standalone")) }}
+- name: registry
+  persistentVolumeClaim: { claimName: {{ include "millwright.registryClaim" $.root }}, readOnly: true }
+{{- end }}
 {{- if and $.clustered (hasSuffix "SSL" .kafka.securityProtocol) .kafka.tls.secret }}
 - name: kafka-tls
   secret: { secretName: {{ .kafka.tls.secret }} }
@@ -76,7 +80,11 @@
 
 {{/* Where a volume is mounted, by its name. */}}
 {{- define "millwright.mountPath" -}}
-{{ get (dict "plant" "/plant" "kafka-tls" "/tls/kafka" "redis-tls" "/tls/redis" "grpc-tls" "/tls/grpc") . }}
+{{ get (dict "plant" "/plant" "registry" "/registry" "kafka-tls" "/tls/kafka" "redis-tls" "/tls/redis" "grpc-tls" "/tls/grpc") . }}
+{{- end }}
+
+{{- define "millwright.registryClaim" -}}
+{{ .Values.registry.existingClaim | default (printf "%s-registry" (include "millwright.fullname" .)) }}
 {{- end }}
 
 {{- define "millwright.podSecurity" -}}
@@ -192,6 +200,10 @@ spec:
         - name: GRPC_TLS_CA_FILE
           value: /tls/grpc/ca.crt
         {{- end }}
+        {{- end }}
+        {{- if and $values.registry.enabled (has $name (list "inference" "standalone")) }}
+        - name: MILLWRIGHT_REGISTRY
+          value: /registry
         {{- end }}
         - name: LOG_LEVEL
           value: {{ $values.telemetry.logLevel }}

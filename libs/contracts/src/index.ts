@@ -60,6 +60,7 @@ export {
   Regression,
   Anomaly,
   Contribution,
+  ShadowFailure,
   ShadowResult,
 } from './generated/millwright/inference/v1/inference.js';
 export {

@@ -11,6 +11,11 @@ export interface Topic {
   readonly consumed: boolean;
   /** Whether watermarks stand among its records: not where people write, who keep no pace. */
   readonly timed: boolean;
+  /**
+   * Processors that write to it, too, and whose watermarks its readers don't go by: what they write may come behind the watermark. If readers
+   * went by the least of all writers, these would hold up what does not depend on them whenever they stand still.
+   */
+  readonly unpaced?: readonly string[];
 }
 
 /** The one table of topics. All have the same number of partitions, so that partition p of one feeds partition p of the next. */
@@ -20,7 +25,7 @@ export const TOPICS = {
   features: { name: 'features.v1', schema: 'millwright.features.v1.FeatureVector', key: 'asset', retentionDays: 30, compacted: false, consumed: true, timed: true },
   inferences: { name: 'inferences.v1', schema: 'millwright.inference.v1.InferenceResult', key: 'asset', retentionDays: 90, compacted: false, consumed: true, timed: true },
   shadows: { name: 'shadow-inferences.v1', schema: 'millwright.inference.v1.ShadowResult', key: 'asset', retentionDays: 30, compacted: false, consumed: false, timed: true },
-  quality: { name: 'quality.v1', schema: 'millwright.quality.v1.Finding', key: 'asset', retentionDays: 90, compacted: false, consumed: true, timed: true },
+  quality: { name: 'quality.v1', schema: 'millwright.quality.v1.Finding', key: 'asset', retentionDays: 90, compacted: false, consumed: true, timed: true, unpaced: ['inference-drift'] },
   alarmCommands: { name: 'alarm-commands.v1', schema: 'millwright.alarm.v1.AlarmCommand', key: 'asset', retentionDays: 365, compacted: false, consumed: true, timed: false },
   alarms: { name: 'alarms.v1', schema: 'millwright.alarm.v1.AlarmEvent', key: 'alarm', retentionDays: 365, compacted: false, consumed: false, timed: true },
   alarmStates: { name: 'alarm-states.v1', schema: 'millwright.alarm.v1.Alarm', key: 'alarm', retentionDays: 365, compacted: true, consumed: false, timed: true },

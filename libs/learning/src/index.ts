@@ -10,7 +10,6 @@ export { joinRows, matrixOf, rowsBetween, takeRows, type Matrix } from './matrix
 export { type Tree } from './tree.js';
 export { predictBoosted, trainBoosting, type Boosted, type BoostingOptions, type Objective } from './boosting.js';
 export { predictForest, trainForest, type Forest, type ForestOptions } from './extra-trees.js';
-export { filterSequence, type PersistenceOptions } from './persistence.js';
 export { fitDistanceMonitor, monitorDistances, type DistanceMonitor, type DistanceMonitorOptions } from './distance-monitor.js';
 export { fitRidge, predictLinear, type Linear, type RidgeOptions } from './ridge.js';
 export { areaUnderCurve, f1Score, rSquared } from './scores.js';

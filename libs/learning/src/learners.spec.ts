@@ -4,7 +4,6 @@ import {
   areaUnderCurve,
   conformalHalfWidth,
   f1Score,
-  filterSequence,
   fitDistanceMonitor,
   fitRidge,
   matrixOf,
@@ -77,19 +76,6 @@ describe('extremely randomised trees', () => {
       expect(said.subarray(row * 3, row * 3 + 3).reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 9);
       if (Math.abs(a - 1.2) > 0.4 && Math.abs(b) > 0.4) expect(argMax(said, row, 3)).toBe(a > 1.2 ? 2 : b > 0 ? 1 : 0);
     });
-  });
-});
-
-describe('filterSequence', () => {
-  it('ignores a single odd row, follows a change that lasts, and looks at no later row', () => {
-    const row = (winner: number): number[] => [0, 1, 2].map((i) => (i === winner ? 0.8 : 0.1));
-    const course = [...Array<number>(10).fill(0), 1, ...Array<number>(10).fill(0), ...Array<number>(15).fill(2)];
-    const options = { change: 0.01, evidence: 1, start: 0 };
-    const filtered = filterSequence(Float64Array.from(course.flatMap(row)), 3, options);
-    expect(argMax(filtered, 10, 3)).toBe(0);
-    expect(argMax(filtered, 34, 3)).toBe(2);
-    const shorter = filterSequence(Float64Array.from(course.slice(0, 22).flatMap(row)), 3, options);
-    expect(filtered.subarray(0, shorter.length)).toEqual(shorter);
   });
 });
 

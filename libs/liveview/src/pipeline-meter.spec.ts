@@ -7,14 +7,14 @@ import { PipelineMeter } from './pipeline-meter.js';
 import { summarize } from './summary.js';
 
 const SECOND = 1_000_000;
-const ENDS = [TOPICS.features, TOPICS.inferences, TOPICS.quality, TOPICS.alarms];
+const ENDS = [[TOPICS.features, 'features'], [TOPICS.inferences, 'inference'], [TOPICS.quality, 'quality'], [TOPICS.quality, 'inference-drift'], [TOPICS.alarms, 'alerting']] as const;
 const PARTITIONS = 2;
 
 const record = (topic: { name: string; schema: string }, key: string, sequence: number, value = new Uint8Array(), partition = 0, source = 'edge'): NewRecord => ({
   topic: topic.name, partition, key, value, timeMs: 0, headers: { schema: topic.schema, source, sequence },
 });
-const watermark = (topic: Topic, partition: number, timeUs: number): NewRecord =>
-  record({ name: topic.name, schema: WATERMARK_SCHEMA }, WATERMARK_KEY, 0, Watermark.encode({ timeUs }).finish(), partition, `features/${partition}`);
+const watermark = (topic: Topic, writer: string, partition: number, timeUs: number): NewRecord =>
+  record({ name: topic.name, schema: WATERMARK_SCHEMA }, WATERMARK_KEY, 0, Watermark.encode({ timeUs }).finish(), partition, `${writer}/${partition}`);
 
 const ledger = (fields: Partial<LedgerEntry>): LedgerEntry =>
   ({ topic: 'telemetry.v1', partition: 0, in: 0, processed: 0, deadLettered: 0, late: 0, repeated: 0, missing: 0, watermarks: 0, ...fields });
@@ -39,7 +39,7 @@ describe('pipeline meter', () => {
   /** Appends and waits until the meter has seen it: a watermark is the last in every partition. */
   async function show(records: readonly NewRecord[], timeUs = 0): Promise<void> {
     await log.append(records);
-    await log.append(ENDS.flatMap((topic) => [0, 1].map((partition) => watermark(topic, partition, timeUs))));
+    await log.append(ENDS.flatMap(([topic, writer]) => [0, 1].map((partition) => watermark(topic, writer, partition, timeUs))));
     await meter.waitForWatermark(timeUs);
   }
 
@@ -55,7 +55,7 @@ describe('pipeline meter', () => {
     const seen = new PipelineMeter();
     await seen.attach(log);
     await log.append([1, 2].flatMap((sequence) => ['P-101', 'P-102'].map((asset) => record(TOPICS.telemetry, asset, sequence))));
-    await log.append([watermark(TOPICS.features, 0, 7)]);
+    await log.append([watermark(TOPICS.features, 'features', 0, 7)]);
     await show([], 9);
     await seen.waitForWatermark(9);
     await seen.close();
@@ -65,9 +65,9 @@ describe('pipeline meter', () => {
   it('knows that all is done with when every partition of every end has reached the time', async () => {
     let done = false;
     const drained = meter.waitForWatermark(5 * SECOND).then(() => (done = true));
-    await show(ENDS.flatMap((topic) => [0, 1].map((partition) => watermark(topic, partition, topic === TOPICS.alarms && partition === 1 ? 4 * SECOND : 6 * SECOND))), 4 * SECOND);
+    await show(ENDS.flatMap(([topic, writer]) => [0, 1].map((partition) => watermark(topic, writer, partition, writer === 'inference-drift' && partition === 1 ? 4 * SECOND : 6 * SECOND))), 4 * SECOND);
     expect(done).toBe(false);
-    await log.append([watermark(TOPICS.alarms, 1, 5 * SECOND)]);
+    await log.append([watermark(TOPICS.quality, 'inference-drift', 1, 5 * SECOND)]);
     await drained;
   });
 
@@ -75,7 +75,7 @@ describe('pipeline meter', () => {
     const blocks = [TelemetryBlock.fromPartial({ asset: 'P-101', startUs: 0, intervalUs: SECOND, count: 10, signals: [{ signal: 'a' }, { signal: 'b' }] })];
     meter.arrived({ blocks, production: [], advanceToUs: 10 * SECOND });
     const inference = InferenceResult.fromPartial({ asset: 'P-101', windowEndUs: 10 * SECOND });
-    inference.result = { $case: 'diagnosis', value: { label: '1', normal: false, confidence: 0.97, probabilities: [] } };
+    inference.result = { $case: 'diagnosis', value: { label: '1', normal: false, confidence: 0.97, probabilities: [], ofWindow: [] } };
     const alarm = Alarm.fromPartial({ id: 'P-101/diagnosis/1', asset: 'P-101', fault: '1', state: AlarmState.UNACKNOWLEDGED });
     const finding = Finding.fromPartial({ asset: 'P-101', description: 'heat: too hot.', active: true, timeUs: SECOND });
     await log.append([record(TOPICS.alarmStates, alarm.id, 1, Alarm.encode(alarm).finish())]);

@@ -31,8 +31,14 @@ export interface FirstAlarm {
 
 /** Topics in which (source, sequence) counts per key, as senders number their records per asset. */
 const PER_KEY: ReadonlySet<string> = new Set([TOPICS.telemetry.name, TOPICS.production.name]);
-/** Ends of the line: when the watermark has come out here, all before it has. */
-const ENDS: readonly string[] = [TOPICS.features.name, TOPICS.inferences.name, TOPICS.quality.name, TOPICS.alarms.name];
+/** Ends of the line, and the processors that write there: when the watermark of each has come out, all before it has. */
+const ENDS: readonly (readonly [topic: string, writer: string])[] = [
+  [TOPICS.features.name, 'features'],
+  [TOPICS.inferences.name, 'inference'],
+  [TOPICS.quality.name, 'quality'],
+  [TOPICS.quality.name, 'inference-drift'],
+  [TOPICS.alarms.name, 'alerting'],
+];
 const FOLLOWED: readonly string[] = [
   ...[TOPICS.telemetry, TOPICS.production, TOPICS.features, TOPICS.inferences, TOPICS.quality, TOPICS.alarms].map(({ name }) => name),
   ...Object.values<Topic>(TOPICS)
@@ -58,6 +64,7 @@ export class PipelineMeter {
   duplicated = 0;
   readonly #counts = new Map<string, number>();
   readonly #trackers = new Map<string, SequenceTracker>();
+  /** By topic and who wrote it, which names the partition: `<topic> <processor>/<partition>`. */
   readonly #watermarks = new Map<string, number>();
   readonly #partitions = new Map<string, number>();
   #waiting: { readonly timeUs: number; readonly resolve: () => void }[] = [];
@@ -65,7 +72,7 @@ export class PipelineMeter {
 
   /** Starts reading what comes from now on; resolves when it does. */
   async attach(log: EventLog): Promise<void> {
-    for (const topic of ENDS) this.#partitions.set(topic, await log.partitions(topic));
+    for (const [topic] of ENDS) this.#partitions.set(topic, await log.partitions(topic));
     this.#tails = await Promise.all([
       log.tail({ topics: FOLLOWED, from: 'latest', batch: (batch) => this.#batch(batch) }),
       log.tail({ topics: [TOPICS.alarmStates.name], from: 'earliest', batch: (batch) => this.#states(batch) }),
@@ -129,7 +136,7 @@ export class PipelineMeter {
       if (counted && !this.#isNew(topic, partition, record)) continue;
       if (record.headers.schema === WATERMARK_SCHEMA) {
         const watermark = decoded(Watermark, record);
-        const key = `${topic}/${partition}`;
+        const key = `${topic} ${record.headers.source}`;
         this.#watermarks.set(key, Math.max(this.#watermarks.get(key) ?? -Infinity, watermark?.timeUs ?? -Infinity));
         advanced = true;
         continue;
@@ -204,9 +211,9 @@ export class PipelineMeter {
   #settle(): void {
     if (this.#waiting.length === 0) return;
     let reached = Infinity;
-    for (const topic of ENDS) {
+    for (const [topic, writer] of ENDS) {
       for (let partition = 0; partition < this.#partitions.get(topic)!; partition++) {
-        reached = Math.min(reached, this.#watermarks.get(`${topic}/${partition}`) ?? -Infinity);
+        reached = Math.min(reached, this.#watermarks.get(`${topic} ${writer}/${partition}`) ?? -Infinity);
       }
     }
     this.#waiting = this.#waiting.filter(({ timeUs, resolve }) => {

@@ -77,6 +77,12 @@ const manifestSchema = z.discriminatedUnion('task', [
     normal: z.string(),
     /** A window whose most probable label has less than `threshold` is of no condition that was trained. Without it, none is. */
     unknown: z.strictObject({ threshold: z.number().min(0).max(1) }).optional(),
+    /**
+     * How what is said of one window after the other is made to follow the course of the machine (Persistence in libs/signal): `change` is the
+     * chance that the label changes from one window to the next, `evidence` the exponent of a window's probabilities. The first window, and
+     * the first after a gap, come after good health. The graph does not do it; whoever runs it does. `unknown` is of what is filtered.
+     */
+    filter: z.strictObject({ change: z.number().gt(0).lt(1), evidence: z.number().gt(0).max(1) }).optional(),
     outputs: z.strictObject({
       /** float32 [batch, labels.length], each row adds up to 1. */
       probabilities: outputName,

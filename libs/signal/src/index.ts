@@ -6,3 +6,4 @@ export { SpectrumFeatures } from './spectrum.js';
 export { EnvelopeFeatures } from './envelope.js';
 export { peakCrossCorrelation, zScore } from './asset.js';
 export { fnv1a64 } from './hash.js';
+export { filterWindow, filterWindows, initialBelief, type Persistence } from './persistence.js';

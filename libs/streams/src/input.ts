@@ -14,6 +14,9 @@ const COUNTED_BY_KEY: ReadonlySet<string> = new Set([TOPICS.telemetry.name, TOPI
 /** Topics that never get watermarks. */
 const UNTIMED: ReadonlySet<string> = new Set(Object.values<Topic>(TOPICS).filter(({ timed }) => !timed).map(({ name }) => name));
 
+/** Processors whose watermarks don't count, by topic. */
+const UNPACED: ReadonlyMap<string, readonly string[]> = new Map(Object.values<Topic>(TOPICS).map(({ name, unpaced = [] }) => [name, unpaced]));
+
 /** -Infinity, which JSON lacks, is null. */
 export interface InputSnapshot {
   readonly topic: string;
@@ -50,6 +53,7 @@ export class Input {
   readonly written = new Map<string, number>();
   readonly #byKey: boolean;
   readonly #isUntimed: boolean;
+  readonly #unpaced: readonly string[];
   readonly #streams = new Map<string, SequenceTracker>();
   /** Latest watermark by its writer. */
   readonly #writers = new Map<string, number>();
@@ -59,6 +63,7 @@ export class Input {
     this.admission = new Admission(topic);
     this.#byKey = COUNTED_BY_KEY.has(topic);
     this.#isUntimed = UNTIMED.has(topic);
+    this.#unpaced = UNPACED.get(topic) ?? [];
   }
 
   /** Whether the record is new, by source and sequence; one without a sequence (0) always is. */
@@ -79,10 +84,11 @@ export class Input {
 
   /**
    * Takes a writer's watermark: the topic has reached the least of its writers' that are alive. Alive is decided from the
-   * log alone, so a replay decides the same.
+   * log alone, so a replay decides the same. Those of processors that don't pace the topic don't count.
    * @returns whether the topic's watermark grew
    */
   advance(writer: string, timeUs: number): boolean {
+    if (this.#unpaced.some((each) => writer.startsWith(`${each}/`))) return false;
     this.#writers.set(writer, Math.max(timeUs, this.#writers.get(writer) ?? -Infinity));
     const newest = Math.max(...this.#writers.values());
     let least = Infinity;

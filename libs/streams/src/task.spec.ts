@@ -184,6 +184,19 @@ describe('Task', () => {
     expect(await mark(7, 'two', 119)).toEqual([119]);
   });
 
+  it('does not go by the watermarks of who writes to a topic beside its own processor', async () => {
+    const { name } = TOPICS.quality;
+    const run = new Task(summing([name]), 5);
+    const mark = async (offset: number, source: string, seconds: number): Promise<number[]> => {
+      const outputs = await apply(run, [toRecord(name, offset, { key: '', what: `watermark ${seconds * 1_000}`, source, sequence: 0 })], name);
+      return outputs.filter(({ topic }) => topic === 'out.v1').map(({ value }) => Watermark.decode(value).timeUs / 1e6);
+    };
+    expect(await mark(0, 'inference-drift/5', 100)).toEqual([]);
+    expect(await mark(1, 'quality/5', 40)).toEqual([40]);
+    expect(await mark(2, 'inference-drift/5', 200)).toEqual([]);
+    expect(await mark(3, 'quality/5', 90)).toEqual([90]);
+  });
+
   it('says that a time is over when it is on all inputs that have time, heard of or not', async () => {
     const marks = async (inputs: readonly string[], ...steps: readonly (readonly [topic: string, seconds: number])[]): Promise<number[][]> => {
       const task = new Task(summing(inputs), 5);

@@ -24,8 +24,8 @@ type Codec = MessageFns<{ asset: string }>;
 const INPUTS: readonly { readonly topic: Topic; readonly readers: number; readonly codec: Codec }[] = [
   { topic: TOPICS.telemetry, readers: 1, codec: TelemetryBlock as Codec },
   { topic: TOPICS.production, readers: 1, codec: ProductionRecord as Codec },
-  { topic: TOPICS.features, readers: 2, codec: FeatureVector as Codec },
-  { topic: TOPICS.inferences, readers: 1, codec: InferenceResult as Codec },
+  { topic: TOPICS.features, readers: 3, codec: FeatureVector as Codec },
+  { topic: TOPICS.inferences, readers: 2, codec: InferenceResult as Codec },
   { topic: TOPICS.quality, readers: 1, codec: Finding as Codec },
   { topic: TOPICS.alarmCommands, readers: 1, codec: AlarmCommand as Codec },
 ];

@@ -1,12 +1,16 @@
 /** Windows of one asset that one model still needs, oldest first, with the features that it looks at. */
 export interface History {
   readonly windows: HistoryWindow[];
+  /** Settles when all windows that were given to a model which is filtered over time have been judged: before the next batch, and so before any checkpoint. */
+  judging?: Promise<void>;
 }
 
 export interface HistoryWindow {
   readonly startUs: number;
   /** In the order of the model's input. */
   readonly features: Float32Array;
+  /** Probability of each label after the window, once it has been judged by a model that is filtered over time. */
+  belief?: Float64Array;
 }
 
 /** Puts a window in its place, or in the place of its earlier revision, and forgets what is beyond `keep`. */

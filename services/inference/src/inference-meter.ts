@@ -1,4 +1,4 @@
-import { Finding, ShadowResult, TOPICS } from '@millwright/contracts';
+import { Finding, ShadowFailure, ShadowResult, TOPICS } from '@millwright/contracts';
 import type { InferenceEngine, InferenceScheduler, ScheduledRun } from '@millwright/models';
 import { ATTRIBUTES, METRICS, type Telemetry } from '@millwright/observability';
 import type { CommitListener } from '@millwright/shell';
@@ -33,7 +33,7 @@ export function observeModels(telemetry: Telemetry, engine: InferenceEngine, sch
 
 /** Counts what shadows answered beside production, as it is committed. */
 export function shadowMeter(telemetry: Telemetry, models: readonly string[]): CommitListener {
-  const counts = new Map(models.map((model) => [model, { agreed: 0, differed: 0 }]));
+  const counts = new Map(models.map((model) => [model, { agreed: 0, differed: 0, failed: 0 }]));
   telemetry.observe([METRICS.shadowWindows], (report) => {
     for (const [model, outcomes] of counts) {
       for (const [outcome, count] of Object.entries(outcomes)) report(METRICS.shadowWindows, count, { [ATTRIBUTES.model]: model, [ATTRIBUTES.outcome]: outcome });
@@ -42,10 +42,12 @@ export function shadowMeter(telemetry: Telemetry, models: readonly string[]): Co
   return ({ outputs }) => {
     for (const { topic, value, headers } of outputs) {
       if (topic !== TOPICS.shadows.name || headers.schema !== TOPICS.shadows.schema) continue;
-      const { shadow, production } = ShadowResult.decode(value);
+      const { shadow, production, failure } = ShadowResult.decode(value);
       const outcomes = shadow === undefined ? undefined : counts.get(shadow.model);
+      if (outcomes === undefined) continue;
       const compared = shadow === undefined || production === undefined ? undefined : compare(shadow, production);
-      if (outcomes !== undefined && compared !== undefined) outcomes[compared.agree ? 'agreed' : 'differed']++;
+      if (failure !== ShadowFailure.UNSPECIFIED) outcomes.failed++;
+      else if (compared !== undefined) outcomes[compared.agree ? 'agreed' : 'differed']++;
     }
   };
 }

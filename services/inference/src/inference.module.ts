@@ -52,10 +52,8 @@ export class InferenceModule implements OnModuleInit, OnApplicationShutdown {
     });
     this.#registry = registry;
     this.processors.add(createInferenceProcessor(plant, { ...models, versions: registry.versions }), shadowMeter(this.telemetry, models.packages.map(({ manifest }) => manifest.name)));
-    // Where no model has a profile there is nothing to watch, and nobody else writes to the topic of findings.
-    if ([...models.packages, ...registry.registered.map(({ model }) => model)].some(({ manifest }) => manifest.profile !== undefined)) {
-      this.processors.add(createDriftProcessor(plant, packagedBenches(plant, models), registry.versions), driftMeter(this.telemetry));
-    }
+    // Also where no model has a profile: who waits for all to be done must know whose marks to wait for.
+    this.processors.add(createDriftProcessor(plant, packagedBenches(plant, models), registry.versions), driftMeter(this.telemetry));
     this.grpc.add(ModelServiceService, new ModelController(models.engine));
     this.grpc.add(registry.service, registry.controller);
     const repository = new ModelRepository({ directory: modelsDirectory(this.plant), ...models });

@@ -1,12 +1,13 @@
-import { FeatureVector, InferenceResult, ShadowResult, TOPICS, unpackFloat64 } from '@millwright/contracts';
-import type { InferencePriority, InferenceScheduler, ModelPackage } from '@millwright/models';
+import { FeatureVector, InferenceResult, ShadowFailure, ShadowResult, TOPICS, unpackFloat64 } from '@millwright/contracts';
+import { ModelPackageError, type InferencePriority, type InferenceScheduler, type ModelPackage } from '@millwright/models';
 import { suggestion, type Plant } from '@millwright/plant';
 import { PoisonRecordError, type Emission, type LogRecord, type Processor } from '@millwright/streams';
-import { inputOf, remember, type History } from './history.js';
+import { believe } from './belief.js';
+import { inputOf, remember, type History, type HistoryWindow } from './history.js';
 import { benches, type Bench, type Judge } from './judge.js';
 import { occlude } from './occlusion.js';
 import { Panel, type Seats } from './panel.js';
-import { judgement } from './result.js';
+import { judgement, ofWindow } from './result.js';
 import { STATE_VERSION, stateCodec, type InferenceState } from './state-codec.js';
 import { NO_REGISTRY, type Version, type VersionSource } from './version.js';
 
@@ -29,8 +30,9 @@ export function packagedBenches(plant: Plant, { packages, scheduler }: Inference
 /**
  * Judges every window of features by the models of its asset's kind, in the versions that the registry has for the time at which
  * the window ends. A window of which no sample came ends the history: it has no judgement, and models that look back start anew
- * after it. An amended window takes the place of its earlier revision and is judged again; judgements of later windows stand.
- * What versions in the shadow say goes beside what is acted on to a topic of its own, which nothing acts on.
+ * after it, as do filters over time. An amended window takes the place of its earlier revision and is judged again; judgements of later windows stand.
+ * What versions in the shadow say goes beside what is acted on to a topic of its own, which nothing acts on; of each window that one
+ * was to judge there is a record, also where it could not.
  * @throws ModelPackageError where models and plant don't fit
  */
 export function createInferenceProcessor(plant: Plant, models: InferenceModels): Processor<FeatureVector, InferenceState> {
@@ -63,15 +65,17 @@ export function createInferenceProcessor(plant: Plant, models: InferenceModels):
       const remembering = earlier === seats ? before : [...before, ...seats.flatMap(everyone)];
       for (const id of state.keys()) if (!remembering.some((each) => each.id === id)) state.delete(id);
 
-      const look = (judge: Judge): Float32Array | undefined => {
+      const look = (judge: Judge): Look | undefined => {
         let history = state.get(judge.id);
         if (history === undefined) state.set(judge.id, (history = inherited(judge, before, state)));
-        remember(history, { startUs: windowStartUs, features: Float32Array.from(judge.columns, (column) => values[column]!) }, judge.keep);
-        return inputOf(history, windowStartUs, judge.version.model.manifest.input.history, hopUs);
+        const window: HistoryWindow = { startUs: windowStartUs, features: Float32Array.from(judge.columns, (column) => values[column]!) };
+        remember(history, window, judge.keep);
+        const input = inputOf(history, windowStartUs, judge.version.model.manifest.input.history, hopUs);
+        return input === undefined ? undefined : { input, history, window, hopUs };
       };
       const emissions = seats.map(({ acting, shadows }) => {
-        const input = look(acting);
-        const production = input === undefined ? undefined : judged(acting, input, 'alarm', vector);
+        const seen = look(acting);
+        const production = seen === undefined ? undefined : judged(acting, seen, 'alarm', vector);
         const beside = shadows.map((each) => {
           const own = look(each);
           return own === undefined ? undefined : inShadow(each, own, vector, production);
@@ -85,28 +89,55 @@ export function createInferenceProcessor(plant: Plant, models: InferenceModels):
 
 const everyone = ({ acting, shadows }: Seats): readonly Judge[] => [acting, ...shadows];
 
-/** What a judge begins with: the windows of one of the same model that sees the same features, where there was one; else none. */
-function inherited(judge: Judge, before: readonly Judge[], state: InferenceState): History {
-  const { name, input } = judge.version.model.manifest;
-  const earlier = before.find(({ id, version: { model: { manifest } } }) => manifest.name === name && state.has(id) && manifest.input.features.join() === input.features.join());
-  return { windows: earlier === undefined ? [] : [...state.get(earlier.id)!.windows] };
+/** What a judge looks at. */
+interface Look {
+  readonly input: Float32Array;
+  readonly history: History;
+  readonly window: HistoryWindow;
+  readonly hopUs: number;
 }
 
-async function judged(by: Judge, input: Float32Array, priority: InferencePriority, vector: FeatureVector): Promise<InferenceResult> {
-  const outputs = await by.version.run(input, priority);
-  const { asset, kind, windowStartUs, windowEndUs, revision } = vector;
-  const { name, version } = by.version.model.manifest;
-  const said = judgement(by, outputs);
+/** What a judge begins with: the windows of one of the same model that sees the same features, where there was one, and where it knows the same labels what was believed after them; else none. */
+function inherited(judge: Judge, before: readonly Judge[], state: InferenceState): History {
+  const { manifest: own } = judge.version.model;
+  const { name, input } = own;
+  const earlier = before.find(({ id, version: { model: { manifest } } }) => manifest.name === name && state.has(id) && manifest.input.features.join() === input.features.join());
+  if (earlier === undefined) return { windows: [] };
+  const { windows, judging } = state.get(earlier.id)!;
+  const { manifest: former } = earlier.version.model;
+  if (own.task !== 'diagnosis' || former.task !== 'diagnosis' || own.labels.join() !== former.labels.join()) return { windows: windows.map(({ startUs, features }) => ({ startUs, features })) };
+  return { windows: [...windows], ...(judging === undefined ? {} : { judging }) };
+}
+
+async function judged(by: Judge, { input, history, window, hopUs }: Look, priority: InferencePriority, vector: FeatureVector): Promise<InferenceResult> {
+  const { manifest } = by.version.model;
+  const running = by.version.run(input, priority);
+  // Begun before anything is waited for: beliefs follow each other in the order of the log.
+  const believing = manifest.task === 'diagnosis' && manifest.filter !== undefined ? believe(history, window, hopUs, manifest, manifest.filter, running.then((outputs) => ofWindow(by, outputs))) : undefined;
+  const [outputs, belief] = await Promise.all([running, believing]);
+  const said = judgement(by, outputs, belief);
   const explains = by.version.model.outputs.some(({ role }) => role === 'contributions');
   // What nobody acts on needs no reasons.
-  const contributions = explains || priority !== 'alarm' ? said.contributions : await occlude(by, input, said.result);
-  return { asset, kind, windowStartUs, windowEndUs, revision, model: name, modelVersion: version, ...said, contributions };
+  const contributions = explains || priority !== 'alarm' ? said.contributions : await occlude(by, input, outputs, said.result);
+  return { ...unjudged(by, vector), ...said, contributions };
 }
 
-/** What a shadow says beside production. One that can't be run says nothing: it must not hold up what is acted on. */
-async function inShadow(by: Judge, input: Float32Array, vector: FeatureVector, production: Promise<InferenceResult> | undefined): Promise<Emission | undefined> {
-  const [shadow, beside] = await Promise.all([judged(by, input, 'analytics', vector).catch(() => undefined), production]);
-  return shadow === undefined ? undefined : emission(TOPICS.shadows, vector, ShadowResult.encode({ shadow, production: beside }).finish());
+function unjudged({ version: { model } }: Judge, { asset, kind, windowStartUs, windowEndUs, revision }: FeatureVector): InferenceResult {
+  const { name, version } = model.manifest;
+  return { asset, kind, windowStartUs, windowEndUs, revision, model: name, modelVersion: version, result: undefined, contributions: [] };
+}
+
+/**
+ * What a shadow says beside production. One that can't be run is not waited for, since that would hold up what is acted on: the record
+ * says so, by the kind of reason alone, which is the same in a replay where the reason lies in the package.
+ */
+async function inShadow(by: Judge, seen: Look, vector: FeatureVector, production: Promise<InferenceResult> | undefined): Promise<Emission> {
+  const own = judged(by, seen, 'analytics', vector).then(
+    (shadow) => ({ shadow, failure: ShadowFailure.UNSPECIFIED }),
+    (error: unknown) => ({ shadow: unjudged(by, vector), failure: error instanceof ModelPackageError ? ShadowFailure.PACKAGE : ShadowFailure.ENGINE }),
+  );
+  const [answer, beside] = await Promise.all([own, production]);
+  return emission(TOPICS.shadows, vector, ShadowResult.encode({ ...answer, production: beside }).finish());
 }
 
 const emission = ({ name, schema }: { readonly name: string; readonly schema: string }, { asset, windowEndUs }: FeatureVector, value: Uint8Array): Emission => ({

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { InferenceResult, ShadowResult, TOPICS, type FeatureVector } from '@millwright/contracts';
+import { InferenceResult, ShadowFailure, ShadowResult, TOPICS, type FeatureVector } from '@millwright/contracts';
 import { Random } from '@millwright/learning';
-import { isCanaryAsset, Timeline, type Change } from '@millwright/models';
+import { isCanaryAsset, ModelPackageError, Timeline, type Change } from '@millwright/models';
 import type { Plant } from '@millwright/plant';
 import type { Emission } from '@millwright/streams';
 import { createInferenceProcessor } from './inference.processor.js';
 import { startModels, type RunningModels } from './models.js';
+import { Comparisons } from './registry/comparison.js';
 import { features, toyPlant, vector } from './testing/fixtures.js';
 import { play } from './testing/play.js';
 import type { Version, VersionSource } from './version.js';
@@ -81,11 +82,20 @@ describe('versions by event time', () => {
     expect(new Set(results.map(({ modelVersion }) => modelVersion)).size).toBe(2);
   });
 
-  it('a shadow that can not be run holds nothing up', async () => {
-    const broken: Version = { ...again('toy-diagnosis', '2'), run: () => Promise.reject(new Error('no such file')) };
+  it.each([
+    ['package', new ModelPackageError('model.onnx', undefined, 'not there', 'put it there'), ShadowFailure.PACKAGE],
+    ['engine', new Error('out of memory'), ShadowFailure.ENGINE],
+  ])('a shadow that can not be run for its %s holds nothing up, and its record says so', async (_, error, failure) => {
+    const broken: Version = { ...again('toy-diagnosis', '2'), run: () => Promise.reject(error) };
     const emissions = await judged(source(timeline('toy-diagnosis', [registered, { stage: 'shadow' }]), [broken]), [speed('P1', 1)]);
-    expect(acted(emissions, 'toy-diagnosis')).toHaveLength(1);
-    expect(shadowed(emissions)).toEqual([]);
+    const [production, ...others] = acted(emissions, 'toy-diagnosis');
+    expect(others).toEqual([]);
+    const [result, ...more] = shadowed(emissions);
+    expect(more).toEqual([]);
+    expect(result).toEqual({ production, failure, shadow: { ...production, modelVersion: '2', result: undefined, contributions: [] } });
+    const compared = new Comparisons();
+    compared.add(result!);
+    expect(compared.list()).toMatchObject([{ version: '2', windows: 0, alone: 0, failures: 1 }]);
   });
 
   it('gives the same bytes however windows were batched and restarted', async () => {

@@ -10,19 +10,31 @@ export const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
 
 type Judgement = Pick<InferenceResult, 'result' | 'contributions'>;
 
-/** Turns a model's outputs of one row into what is published of them. */
-export function judgement(judge: Judge, outputs: readonly Float32Array[]): Judgement {
+/** What a diagnosis says of a window alone: the probability of each label, as it is published. */
+export const ofWindow = ({ version: { model } }: Judge, outputs: readonly Float32Array[]): number[] => Array.from(outputs[model.outputs.findIndex(({ role }) => role === 'probabilities')]!, rounded);
+
+/**
+ * Turns a model's outputs of one row into what is published of them.
+ * @param belief of a package that is filtered over time: the probability of each label after the window
+ */
+export function judgement(judge: Judge, outputs: readonly Float32Array[], belief?: Float64Array): Judgement {
   const contributions = outputs[judge.version.model.outputs.findIndex(({ role }) => role === 'contributions')];
-  return { result: resultOf(judge, outputs), contributions: contributors(contributions, judge.signalsOf) };
+  const result = resultOf(judge, outputs, belief);
+  // The graph says what made the window's own winner win; of another label that is no reason.
+  const own = belief === undefined || highest(belief) === highest(ofWindow(judge, outputs));
+  return { result, contributions: own ? contributors(contributions, judge.signalsOf) : [] };
 }
 
-function resultOf({ version: { model } }: Judge, outputs: readonly Float32Array[]): NonNullable<InferenceResult['result']> {
+const highest = (values: ArrayLike<number>): number => Array.from(values).reduce((best, value, i) => (value > values[best]! ? i : best), 0);
+
+function resultOf(judge: Judge, outputs: readonly Float32Array[], belief: Float64Array | undefined): NonNullable<InferenceResult['result']> {
+  const { model } = judge.version;
   const { manifest } = model;
   const output = (role: string): Float32Array => outputs[model.outputs.findIndex((each) => each.role === role)]!;
   const number = (role: string): number => rounded(output(role)[0]!);
   switch (manifest.task) {
     case 'diagnosis':
-      return { $case: 'diagnosis', value: diagnosis(output('probabilities'), manifest) };
+      return { $case: 'diagnosis', value: { ...diagnosis(belief ?? output('probabilities'), manifest), ofWindow: belief === undefined ? [] : ofWindow(judge, outputs) } };
     case 'regression': {
       const { quantity, unit, coverage } = manifest;
       return { $case: 'regression', value: { quantity, unit, coverage, value: number('value'), lower: number('lower'), upper: number('upper') } };
@@ -32,7 +44,7 @@ function resultOf({ version: { model } }: Judge, outputs: readonly Float32Array[
   }
 }
 
-function diagnosis(probabilities: Float32Array, { labels, normal, unknown }: DiagnosisManifest): Diagnosis {
+function diagnosis(probabilities: Float32Array | Float64Array, { labels, normal, unknown }: DiagnosisManifest): Omit<Diagnosis, 'ofWindow'> {
   const order = labels.map((_, i) => i).sort((a, b) => probabilities[b]! - probabilities[a]! || a - b);
   const [winner, second] = [order[0]!, order[1]!];
   const healthy = labels.indexOf(normal);

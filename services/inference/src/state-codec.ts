@@ -10,6 +10,8 @@ interface Header {
   readonly model: string;
   readonly features: number;
   readonly starts: readonly number[];
+  /** By window; left out where none has one, as all of releases that had no filter. */
+  readonly beliefs?: readonly (readonly number[] | null)[];
 }
 
 /**
@@ -18,7 +20,12 @@ interface Header {
  */
 export const stateCodec: StateCodec<InferenceState> = {
   encode(state) {
-    const header: Header[] = [...state].map(([model, { windows }]) => ({ model, features: windows[0]?.features.length ?? 0, starts: windows.map(({ startUs }) => startUs) }));
+    const header: Header[] = [...state].map(([model, { windows }]) => ({
+      model,
+      features: windows[0]?.features.length ?? 0,
+      starts: windows.map(({ startUs }) => startUs),
+      ...(windows.some(({ belief }) => belief !== undefined) ? { beliefs: windows.map(({ belief }) => (belief === undefined ? null : [...belief])) } : {}),
+    }));
     const text = new TextEncoder().encode(JSON.stringify(header));
     const start = valuesStart(text.length);
     const count = header.reduce((sum, { features, starts }) => sum + features * starts.length, 0);
@@ -47,8 +54,11 @@ export const stateCodec: StateCodec<InferenceState> = {
     if (count !== values.length) throw new Error(`inference state: it has ${values.length} values where ${count} belong`);
     let at = 0;
     return new Map(
-      header.map(({ model, features, starts }) => {
-        const windows = starts.map((startUs): HistoryWindow => ({ startUs, features: values.slice(at, (at += features)) }));
+      header.map(({ model, features, starts, beliefs }) => {
+        const windows = starts.map((startUs, i): HistoryWindow => {
+          const belief = beliefs?.[i] ?? undefined;
+          return { startUs, features: values.slice(at, (at += features)), ...(belief === undefined ? {} : { belief: Float64Array.from(belief) }) };
+        });
         return [model, { windows }];
       }),
     );

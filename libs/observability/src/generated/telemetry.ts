@@ -62,8 +62,8 @@ export const METRICS = {
   inferenceQueueLength: { name: 'millwright.inference.queue.length', prometheus: 'millwright_inference_queue_length', kind: 'gauge', unit: '{window}', description: 'Windows that wait for a place in a batch' },
   /** 1 for each model in use, with version, engine and device. */
   modelLoaded: { name: 'millwright.model.loaded', prometheus: 'millwright_model_loaded', kind: 'gauge', unit: '{model}', description: '1 for each model in use, with version, engine and device' },
-  /** Windows that a version in the shadow judged beside production, by outcome: agreed or differed. */
-  shadowWindows: { name: 'millwright.model.shadow.windows', prometheus: 'millwright_model_shadow_windows_total', kind: 'counter', unit: '{window}', description: 'Windows that a version in the shadow judged beside production, by outcome: agreed or differed' },
+  /** Windows that a version in the shadow judged beside production, by outcome: agreed, differed, or failed where it could not judge. */
+  shadowWindows: { name: 'millwright.model.shadow.windows', prometheus: 'millwright_model_shadow_windows_total', kind: 'counter', unit: '{window}', description: 'Windows that a version in the shadow judged beside production, by outcome: agreed, differed, or failed where it could not judge' },
   /** Evaluations at which a chart or monitor found something; inference counts the drift that it finds. */
   qualityFindings: { name: 'millwright.quality.findings', prometheus: 'millwright_quality_findings_total', kind: 'counter', unit: '{finding}', description: 'Evaluations at which a chart or monitor found something; inference counts the drift that it finds' },
   /** Alarms raised, cleared and acknowledged; counted once in the whole cluster. */

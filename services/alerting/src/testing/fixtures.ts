@@ -43,7 +43,7 @@ export function diagnosed(seconds: number, faults: Record<string, number>, more:
     contributions: [{ signal: 'vibration', share: 0.7 }, { signal: 'temperature', share: 0.2 }],
     ...more,
   });
-  message.result = { $case: 'diagnosis', value: { label: best.label, normal: best.label === 'healthy', confidence: best.probability, probabilities } };
+  message.result = { $case: 'diagnosis', value: { label: best.label, normal: best.label === 'healthy', confidence: best.probability, probabilities, ofWindow: [] } };
   return record(TOPICS.inferences, message.asset, InferenceResult.encode(message).finish(), timeUs);
 }
 

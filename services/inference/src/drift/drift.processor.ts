@@ -47,11 +47,12 @@ function watchInputs(bench: Bench, acting: readonly Judge[], vector: FeatureVect
   if (vector.missingRatio >= 1) return [];
   if (vector.layout !== bench.layout || vector.values.byteLength !== bench.names.length * 8) throw new PoisonRecordError(`features of ${vector.asset}: layout ${vector.layout} is not ${bench.layout} of kind ${vector.kind}; run the features and inference services on the same plant file`);
   const values = unpackFloat64(vector.values);
+  // In the precision of a model's input, which its profile has, too: a value that never changes must be in its bin.
   return acting.flatMap((judge) => {
     const { manifest } = judge.version.model;
     const { profile } = manifest;
     if (profile === undefined) return ended(state.inputs, manifest, 'inputs', vector);
-    return count(state.inputs, { manifest, part: 'inputs', profiles: profile.inputs, spanUs: bench.kind.window.hopUs * SPAN_WINDOWS }, vector, (i) => values[judge.columns[i]!]!, (drifts) => shares(judge, profile.inputs, drifts));
+    return count(state.inputs, { manifest, part: 'inputs', profiles: profile.inputs, spanUs: bench.kind.window.hopUs * SPAN_WINDOWS }, vector, (i) => Math.fround(values[judge.columns[i]!]!), (drifts) => shares(judge, profile.inputs, drifts));
   });
 }
 
@@ -60,16 +61,22 @@ function watchPrediction(bench: Bench, acting: readonly Judge[], inference: Infe
   const manifest = judge?.version.model.manifest;
   if (manifest === undefined) return [];
   if (manifest.profile === undefined) return ended(state.predictions, manifest, 'predictions', inference);
-  const value = predicted(inference);
+  const value = predicted(inference, manifest);
   if (value === undefined) return [];
   return count(state.predictions, { manifest, part: 'predictions', profiles: [manifest.profile.prediction], spanUs: bench.kind.window.hopUs * SPAN_WINDOWS }, inference, () => value, () => []);
 }
 
 /** What of a judgement the profile is of; undefined where it is of none: a fault that the model knows is no drift. */
-function predicted({ result }: InferenceResult): number | undefined {
+function predicted({ result }: InferenceResult, manifest: Manifest): number | undefined {
   switch (result?.$case) {
-    case 'diagnosis':
-      return result.value.normal ? result.value.confidence : undefined;
+    case 'diagnosis': {
+      if (manifest.task !== 'diagnosis') return undefined;
+      // Of the window alone: what is filtered over time is nearly always sure.
+      const { ofWindow, probabilities } = result.value;
+      const said = ofWindow.length > 0 ? ofWindow : probabilities.map(({ probability }) => probability);
+      const healthy = said[manifest.labels.indexOf(manifest.normal)];
+      return healthy !== undefined && said.every((each) => each <= healthy) ? healthy : undefined;
+    }
     case 'regression':
       return result.value.value;
     case 'anomaly':

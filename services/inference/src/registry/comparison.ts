@@ -1,16 +1,17 @@
-import type { InferenceResult, ShadowComparison, ShadowResult } from '@millwright/contracts';
+import { ShadowFailure, type InferenceResult, type ShadowComparison, type ShadowResult } from '@millwright/contracts';
 
 /** What shadows answered beside production, added up: one a pair of versions, in the order in which they were first seen. */
 export class Comparisons {
   readonly #pairs = new Map<string, Pair>();
 
-  /** Takes a result; one without a shadow's answer says nothing. */
-  add({ shadow, production }: ShadowResult): void {
+  /** Takes a result; one that names no shadow says nothing. */
+  add({ shadow, production, failure }: ShadowResult): void {
     if (shadow === undefined) return;
     const id = `${shadow.modelVersion}\0${production?.modelVersion ?? ''}`;
     let pair = this.#pairs.get(id);
     if (pair === undefined) this.#pairs.set(id, (pair = new Pair(shadow.modelVersion, production?.modelVersion ?? '')));
-    pair.add(shadow, production);
+    if (failure === ShadowFailure.UNSPECIFIED) pair.add(shadow, production);
+    else pair.fail();
   }
 
   list(): ShadowComparison[] {
@@ -21,6 +22,7 @@ export class Comparisons {
 class Pair {
   #windows = 0;
   #alone = 0;
+  #failures = 0;
   #agreements = 0;
   #sum = 0;
   #largest = 0;
@@ -49,12 +51,17 @@ class Pair {
     this.#confusion.set(`${first}\0${second}`, cell);
   }
 
+  fail(): void {
+    this.#failures++;
+  }
+
   message(): ShadowComparison {
     return {
       version: this.version,
       productionVersion: this.productionVersion,
       windows: this.#windows,
       alone: this.#alone,
+      failures: this.#failures,
       agreements: this.#agreements,
       confusion: [...this.#confusion.values()].sort((a, b) => b.windows - a.windows),
       meanAbsoluteDifference: this.#windows === 0 ? 0 : this.#sum / this.#windows,

@@ -26,8 +26,6 @@ export interface RegistryOptions {
 /** The registry at work. */
 export interface OpenRegistry {
   readonly versions: VersionSource;
-  /** Every version that was registered by now. */
-  readonly registered: readonly Version[];
   readonly service: typeof ModelRegistryServiceService;
   readonly controller: ModelRegistryServiceServer;
   close(): Promise<void>;
@@ -57,5 +55,5 @@ export async function openRegistry({ plant, log, logger, folder: path, trustedKe
     throw error;
   }
   const models = new Set(kinds.flatMap(({ kind }) => kind.models));
-  return { versions: view, registered: view.versions(), service: ModelRegistryServiceService, controller: new RegistryController({ log, view, loader, folder, trusted, models, check, nowUs }), close };
+  return { versions: view, service: ModelRegistryServiceService, controller: new RegistryController({ log, view, loader, folder, trusted, models, check, nowUs }), close };
 }

@@ -93,11 +93,6 @@ export class RegistryView implements VersionSource {
     return [...this.#models.values()].map(({ timeline }) => timeline.history).filter(({ changes }) => changes.length > 0).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Every version that was ever registered. */
-  versions(): Version[] {
-    return [...this.#models.values()].flatMap(({ versions }) => [...versions.values()]);
-  }
-
   /** End of the latest window that was judged here, of any model; -Infinity before the first. */
   judgedUs(): number {
     return Math.max(-Infinity, ...[...this.#models.values()].map(({ askedUs }) => askedUs));

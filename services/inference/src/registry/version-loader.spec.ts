@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ObjectFolder, type CheckedPackage } from '@millwright/models';
+import { ModelPackageError, ObjectFolder, type CheckedPackage } from '@millwright/models';
 import type { Plant } from '@millwright/plant';
 import { startModels, type RunningModels } from '../models.js';
 import { toyPlant } from '../testing/fixtures.js';
@@ -64,5 +64,23 @@ describe('versions of the registry', () => {
     await expect(loader.version(packages[0]!.package, '0'.repeat(64)).run(new Float32Array(packages[0]!.package.width), 'analytics')).rejects.toThrow(
       /not the package that was registered as toy-diagnosis v1 .*; copy that one from where it was registered\.$/,
     );
+  });
+
+  it('that can not judge in the shadow are warned of once, and judge as soon as they can', async () => {
+    const each = packages.at(-1)!;
+    // One that holds nothing yet.
+    const messages: string[] = [];
+    const fresh = new VersionLoader({ folder: new ObjectFolder(join(folder, 'registry')), trusted: undefined, ...models, logger: { info: () => undefined, warn: (_, message) => void messages.push(message) } });
+    const wanted = fresh.version(each.package, each.sha256);
+    const asked = () => wanted.run(new Float32Array(each.package.width), 'analytics');
+    const [place, away] = [join(folder, 'registry', NAME, 'v10'), join(folder, 'registry', NAME, 'away')];
+    await rename(place, away);
+    await expect(asked()).rejects.toThrow(ModelPackageError);
+    await expect(asked()).rejects.toThrow(ModelPackageError);
+    expect(messages).toEqual([expect.stringMatching(/^toy-diagnosis v10 is to judge in the shadow and can't; its windows are recorded as not judged until it can: .*v10/)]);
+    await rename(away, place);
+    await asked();
+    expect(messages).toHaveLength(1);
+    fresh.close();
   });
 });

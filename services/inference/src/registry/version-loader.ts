@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  ModelPackageError, NotLoadedError, type EngineLogger, type InferenceEngine, type InferenceScheduler, type ModelDescription, type ModelPackage, type ObjectFolder, type TrustedKeys,
+  ModelPackageError, NotLoadedError, type EngineLogger, type InferenceEngine, type InferencePriority, type InferenceScheduler, type ModelDescription, type ModelPackage, type ObjectFolder, type TrustedKeys,
 } from '@millwright/models';
 import type { Version } from '../version.js';
 
@@ -22,6 +22,8 @@ export class VersionLoader {
   readonly #options: VersionLoaderOptions;
   /** By SHA-256 of the package, the one wanted last at the end. */
   readonly #loaded = new Map<string, Promise<ModelPackage>>();
+  /** Versions that could not judge in the shadow when they were asked last, by SHA-256 of the package. */
+  readonly #failing = new Set<string>();
   readonly #closing = new AbortController();
 
   constructor(options: VersionLoaderOptions) {
@@ -29,22 +31,40 @@ export class VersionLoader {
   }
 
   version(model: ModelDescription, sha256: string): Version {
-    const { name, version } = model.manifest;
     return {
       model,
       run: async (rows, priority) => {
-        for (;;) {
-          // Who is acted on is waited for: another's judgement in its place would be one that no replay repeats.
-          const loaded = priority === 'alarm' ? await this.#patiently(name, version, sha256) : await this.load(name, version, sha256);
-          try {
-            return await this.#options.scheduler.submit(loaded, rows, { priority, whenFull: 'wait' });
-          } catch (error) {
-            // It went for another in the meantime.
-            if (!(error instanceof NotLoadedError) || this.#closing.signal.aborted) throw error;
-          }
+        if (priority === 'alarm') return this.#run(model, sha256, rows, priority);
+        try {
+          const outputs = await this.#run(model, sha256, rows, priority);
+          this.#failing.delete(sha256);
+          return outputs;
+        } catch (error) {
+          this.#warnOnce(model, sha256, error);
+          throw error;
         }
       },
     };
+  }
+
+  async #run({ manifest: { name, version } }: ModelDescription, sha256: string, rows: Float32Array, priority: InferencePriority): Promise<readonly Float32Array[]> {
+    for (;;) {
+      // Who is acted on is waited for: another's judgement in its place would be one that no replay repeats.
+      const loaded = priority === 'alarm' ? await this.#patiently(name, version, sha256) : await this.load(name, version, sha256);
+      try {
+        return await this.#options.scheduler.submit(loaded, rows, { priority, whenFull: 'wait' });
+      } catch (error) {
+        // It went for another in the meantime.
+        if (!(error instanceof NotLoadedError) || this.#closing.signal.aborted) throw error;
+      }
+    }
+  }
+
+  /** Once until it has judged again, and not for each window. */
+  #warnOnce({ manifest: { name, version } }: ModelDescription, sha256: string, error: unknown): void {
+    if (this.#failing.has(sha256)) return;
+    this.#failing.add(sha256);
+    this.#options.logger.warn({ model: name, version, err: error }, `${name} ${version} is to judge in the shadow and can't; its windows are recorded as not judged until it can: ${(error as Error).message}`);
   }
 
   /**

@@ -11,6 +11,14 @@ export const protobufPackage = "millwright.inference.v1";
 
 export const protobufFileName = "millwright/inference/v1/inference.proto";
 
+export enum ShadowFailure {
+  UNSPECIFIED = 0,
+  /** PACKAGE - Its package is not there, was changed, or is signed by nobody who is trusted. */
+  PACKAGE = 1,
+  /** ENGINE - The engine could not load or run it. */
+  ENGINE = 2,
+}
+
 /** InferenceResult is what one model says of one window of one asset. */
 export interface InferenceResult {
   asset: string;
@@ -40,8 +48,10 @@ export interface Diagnosis {
   normal: boolean;
   /** Probability of that class, 0 to 1; with "unknown" and not normal, that the machine is not healthy. */
   confidence: number;
-  /** In the order of the model's labels. */
+  /** In the order of the model's labels. Where the package has a filter over time these are filtered, and all fields above go by them. */
   probabilities: ClassProbability[];
+  /** What the model says of this window alone, in the same order; empty where the package has no filter. */
+  ofWindow: number[];
 }
 
 export interface ClassProbability {
@@ -72,13 +82,21 @@ export interface Contribution {
   share: number;
 }
 
-/** ShadowResult is what a version in the shadow says of a window, beside what was acted on. */
+/**
+ * ShadowResult is what a version in the shadow says of a window, beside what was acted on. There is one of each window that the version
+ * was to judge, also where it could not.
+ */
 export interface ShadowResult {
+  /** With neither result nor contributions where the version could not judge. */
   shadow:
     | InferenceResult
     | undefined;
   /** Not there where production could not judge the window. */
-  production: InferenceResult | undefined;
+  production:
+    | InferenceResult
+    | undefined;
+  /** Why the version could not judge; unspecified where it did. */
+  failure: ShadowFailure;
 }
 
 function createBaseInferenceResult(): InferenceResult {
@@ -286,7 +304,7 @@ export const InferenceResult: MessageFns<InferenceResult> = {
 };
 
 function createBaseDiagnosis(): Diagnosis {
-  return { label: "", normal: false, confidence: 0, probabilities: [] };
+  return { label: "", normal: false, confidence: 0, probabilities: [], ofWindow: [] };
 }
 
 export const Diagnosis: MessageFns<Diagnosis> = {
@@ -302,6 +320,13 @@ export const Diagnosis: MessageFns<Diagnosis> = {
     }
     for (const v of message.probabilities) {
       ClassProbability.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.ofWindow.length !== 0) {
+      writer.uint32(42).fork();
+      for (const v of message.ofWindow) {
+        writer.double(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -351,6 +376,24 @@ export const Diagnosis: MessageFns<Diagnosis> = {
             message.probabilities.push(ClassProbability.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag === 41) {
+              message.ofWindow.push(reader.double());
+
+              continue;
+            }
+
+            if (tag === 42) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.ofWindow.push(reader.double());
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -372,6 +415,7 @@ export const Diagnosis: MessageFns<Diagnosis> = {
     message.normal = object.normal ?? false;
     message.confidence = object.confidence ?? 0;
     message.probabilities = object.probabilities?.map((e) => ClassProbability.fromPartial(e)) || [];
+    message.ofWindow = object.ofWindow?.map((e) => e) || [];
     return message;
   },
 };
@@ -693,7 +737,7 @@ export const Contribution: MessageFns<Contribution> = {
 };
 
 function createBaseShadowResult(): ShadowResult {
-  return { shadow: undefined, production: undefined };
+  return { shadow: undefined, production: undefined, failure: 0 };
 }
 
 export const ShadowResult: MessageFns<ShadowResult> = {
@@ -703,6 +747,9 @@ export const ShadowResult: MessageFns<ShadowResult> = {
     }
     if (message.production !== undefined) {
       InferenceResult.encode(message.production, writer.uint32(18).fork()).join();
+    }
+    if (message.failure !== 0) {
+      writer.uint32(24).int32(message.failure);
     }
     return writer;
   },
@@ -736,6 +783,14 @@ export const ShadowResult: MessageFns<ShadowResult> = {
             message.production = InferenceResult.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.failure = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -759,6 +814,7 @@ export const ShadowResult: MessageFns<ShadowResult> = {
     message.production = (object.production !== undefined && object.production !== null)
       ? InferenceResult.fromPartial(object.production)
       : undefined;
+    message.failure = object.failure ?? 0;
     return message;
   },
 };

@@ -97,6 +97,8 @@ export interface ShadowComparison {
   /** Regression: of the values, in their unit. Diagnosis: of the probability of production's label. Anomaly: of score / limit. */
   meanAbsoluteDifference: number;
   largestDifference: number;
+  /** Windows that the shadow was to judge and could not. */
+  failures: number;
 }
 
 export interface Confusion {
@@ -840,6 +842,7 @@ function createBaseShadowComparison(): ShadowComparison {
     confusion: [],
     meanAbsoluteDifference: 0,
     largestDifference: 0,
+    failures: 0,
   };
 }
 
@@ -868,6 +871,9 @@ export const ShadowComparison: MessageFns<ShadowComparison> = {
     }
     if (message.largestDifference !== 0) {
       writer.uint32(65).double(message.largestDifference);
+    }
+    if (message.failures !== 0) {
+      writer.uint32(72).int64(message.failures);
     }
     return writer;
   },
@@ -949,6 +955,14 @@ export const ShadowComparison: MessageFns<ShadowComparison> = {
             message.largestDifference = reader.double();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.failures = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -974,6 +988,7 @@ export const ShadowComparison: MessageFns<ShadowComparison> = {
     message.confusion = object.confusion?.map((e) => Confusion.fromPartial(e)) || [];
     message.meanAbsoluteDifference = object.meanAbsoluteDifference ?? 0;
     message.largestDifference = object.largestDifference ?? 0;
+    message.failures = object.failures ?? 0;
     return message;
   },
 };
