@@ -236,10 +236,12 @@ spec:
         httpGet: { path: /livez, port: http }
         periodSeconds: 10
         timeoutSeconds: 5
+      # Often, since an upgrade waits for it; given up slowly, since Kafka may be away for seconds.
       readinessProbe:
         httpGet: { path: /readyz, port: http }
-        periodSeconds: 2
+        periodSeconds: 1
         timeoutSeconds: 5
+        failureThreshold: 6
       {{- if gt (int $c.preStopSeconds) 0 }}
       lifecycle:
         preStop:

@@ -8,9 +8,10 @@ import type { Inquiry } from './inquiry.js';
 import { PartitionLane, type FetchedBatch, type LaneFeed } from './partition-lane.js';
 
 const CONSUMER = {
-  // How soon a member that died is noticed, the least that a broker allows by default, and how soon the others learn of it.
+  // How soon a member that died is noticed: the least that a broker allows by default.
   sessionTimeout: 6_000,
-  heartbeatInterval: 1_000,
+  // How soon a member learns that another came or went. The partitions of one that went have no owner until then.
+  heartbeatInterval: 200,
   rebalanceTimeout: 30_000,
   minBytes: 1,
   maxBytesPerPartition: 2_097_152,
