@@ -38,7 +38,7 @@ function compile() {
  * reads files of its own (workers, native libraries, .proto) and kafkajs, parts of which are replaced by path, stay the packages that they are.
  */
 function bundle() {
-  const packages = ['@millwright/models', 'kafkajs', '@grpc/*', 'grpc-health-check', 'pino'];
+  const packages = ['@millwright/models', '@node-rs/crc32', 'kafkajs', '@grpc/*', 'grpc-health-check', 'pino'];
   // Nest looks for these and does without.
   const absent = ['@nestjs/microservices', '@nestjs/websockets', '@nestjs/platform-express', 'class-transformer', 'class-validator'];
   const external = [...packages, ...absent].map((name) => `--external:${name}`);
@@ -52,7 +52,7 @@ function assemble() {
   if (service !== 'cli' && !SERVICES.includes(service)) fail(`SERVICE is "${service ?? ''}": give one of ${[...SERVICES, 'cli'].join(', ')}.`);
   if (!['cpu', 'cuda'].includes(accelerator)) fail(`ACCELERATOR is "${accelerator}": give cpu or cuda.`);
   const folder = service === 'cli' ? 'cli' : `services/${service}`;
-  const production = ['--omit=dev', '--omit=optional', `--workspace=${folder}`];
+  const production = ['--omit=dev', `--workspace=${folder}`];
   run('npm', ['ci', '--ignore-scripts', '--prefer-offline', ...production, ...npm], { env: skip });
   if (accelerator === 'cuda') run('node', ['script/install.js'], { cwd: join(root, 'node_modules/onnxruntime-node'), env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'cuda12' } });
   mkdirSync(image);

@@ -14,9 +14,9 @@ const plant = loadPlant(plantPath('demo'));
 /** Inputs of the processors, each with those that read it. */
 const READERS = {
   [TOPICS.telemetry.name]: ['features'],
-  [TOPICS.features.name]: ['inference', 'quality'],
+  [TOPICS.features.name]: ['inference', 'inference-drift', 'quality'],
   [TOPICS.production.name]: ['quality'],
-  [TOPICS.inferences.name]: ['alerting'],
+  [TOPICS.inferences.name]: ['alerting', 'inference-drift'],
   [TOPICS.quality.name]: ['alerting'],
 };
 const OUTPUTS: readonly string[] = [TOPICS.features, TOPICS.inferences, TOPICS.quality, TOPICS.alarms].map(({ name }) => name);
