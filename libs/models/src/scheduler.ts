@@ -24,7 +24,7 @@ export interface SchedulerOptions {
   /** Longest time that rows wait for others to share their batch with while all workers are busy; default 2 ms. */
   readonly maxDelayMs?: number;
   /**
-   * Longest time that rows of analytics wait for others while a worker is idle; default 5 ms. They wait for as many as have been coming
+   * Longest time that rows of analytics wait for others while a worker is idle; default 10 ms. They wait for as many as have been coming
    * lately, so that who calls alone is answered at once; alarms do not wait for an idle worker.
    */
   readonly maxGatherMs?: number;
@@ -143,7 +143,7 @@ export class InferenceScheduler {
     this.#engine = engine;
     this.#capacity = options.capacity ?? 8192;
     this.#maxDelayMs = options.maxDelayMs ?? 2;
-    this.#maxGatherMs = options.maxGatherMs ?? 5;
+    this.#maxGatherMs = options.maxGatherMs ?? 10;
     this.#onRun = options.onRun;
   }
 

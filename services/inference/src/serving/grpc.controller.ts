@@ -37,15 +37,17 @@ export class OpenInferenceController implements GRPCInferenceServiceServer {
 
   readonly modelInfer = unary<ModelInferRequest, ModelInferResponse>(async (request, call) => {
     const raw = request.rawInputContents.length > 0;
-    const { model, version, outputs } = await this.#server.infer({
-      model: request.modelName,
-      version: request.modelVersion,
-      parameters: parametersOf(request.parameters),
-      inputs: inputsOf(request),
-      outputs: request.outputs.map(({ name, parameters }) => ({ name, parameters: parametersOf(parameters) })),
-      waitsMs: remainingMs(call),
-      signal: departure(call),
-    });
+    const { model, version, outputs } = await whileThere(call, (signal) =>
+      this.#server.infer({
+        model: request.modelName,
+        version: request.modelVersion,
+        parameters: parametersOf(request.parameters),
+        inputs: inputsOf(request),
+        outputs: request.outputs.map(({ name, parameters }) => ({ name, parameters: parametersOf(parameters) })),
+        waitsMs: remainingMs(call),
+        signal,
+      }),
+    );
     return ModelInferResponse.fromPartial({
       modelName: model,
       modelVersion: version,
@@ -101,8 +103,14 @@ function remainingMs(call: ServerUnaryCall<unknown, unknown>): number {
   return Math.max(0, Number(call.getDeadline()) - Date.now());
 }
 
-function departure(call: ServerUnaryCall<unknown, unknown>): AbortSignal {
+/** Does what the caller waits for; the signal aborts when it has gone meanwhile. grpc-js tells of the end of every call as if it were cancelled. */
+async function whileThere<T>(call: ServerUnaryCall<unknown, unknown>, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const left = new AbortController();
-  call.once('cancelled', () => left.abort(new Error('the caller has gone, or its deadline has passed')));
-  return left.signal;
+  const leave = (): void => left.abort(new Error('the caller has gone, or its deadline has passed'));
+  call.once('cancelled', leave);
+  try {
+    return await work(left.signal);
+  } finally {
+    call.off('cancelled', leave);
+  }
 }
