@@ -115,19 +115,21 @@ describe('inference scheduler', () => {
     await Promise.all([first, second]);
   });
 
-  it('has analytics wait for an idle worker until as many rows are there as have been coming, and alarms not', async () => {
+  it('has callers wait for an idle worker until as many rows are there as have been coming, and alarms and micro-batches not', async () => {
     const gate = gated();
     gate.open();
     const scheduler = new InferenceScheduler(gate.engine, { maxGatherMs: 60_000 });
+    const caller: SubmitOptions = { priority: 'analytics', whenFull: 'reject' };
     // A crowd of 32, until full batches are what is waited for.
-    for (let i = 0; i < 400; i++) await Promise.all(Array.from({ length: 32 }, (_, r) => scheduler.submit(model, row(r), ANALYTICS)));
-    const before = gate.batches.length;
-    const few = Array.from({ length: 31 }, (_, r) => scheduler.submit(model, row(r), ANALYTICS));
-    await turns();
-    expect(gate.batches).toHaveLength(before);
-    await scheduler.submit(model, row(40), ALARM);
-    expect(indices(gate.batches[before]!)).toEqual([40, ...Array.from({ length: 31 }, (_, r) => r)]);
-    await Promise.all(few);
+    for (let i = 0; i < 400; i++) await Promise.all(Array.from({ length: 32 }, (_, r) => scheduler.submit(model, row(r), caller)));
+    for (const pressing of [ALARM, ANALYTICS]) {
+      const before = gate.batches.length;
+      const few = Array.from({ length: 31 }, (_, r) => scheduler.submit(model, row(r), caller));
+      await turns();
+      expect(gate.batches).toHaveLength(before);
+      await Promise.all([scheduler.submit(model, row(40), pressing), ...few]);
+      expect(new Set(indices(gate.batches[before]!))).toEqual(new Set([40, ...Array.from({ length: 31 }, (_, r) => r)]));
+    }
   });
 
   it('takes alarms before analytics, and fills what room they leave', async () => {

@@ -25,7 +25,7 @@ export interface SchedulerOptions {
   readonly maxDelayMs?: number;
   /**
    * Longest time that rows of analytics wait for others while a worker is idle; default 10 ms. They wait for as many as have been coming
-   * lately, so that who calls alone is answered at once; alarms do not wait for an idle worker.
+   * lately, so that who calls alone is answered at once. Alarms do not wait for an idle worker, nor does a stream's micro-batch, which is all there.
    */
   readonly maxGatherMs?: number;
   /** Told of each call of the engine that succeeded; must not throw. */
@@ -63,6 +63,8 @@ interface Request {
   readonly order: number;
   readonly submittedMs: number;
   readonly deadlineMs: number;
+  /** Whether it is worth waiting for others beside it while a worker is idle. */
+  readonly gathers: boolean;
   failed: boolean;
   readonly resolve: (outputs: Float32Array[]) => void;
   readonly reject: (error: Error) => void;
@@ -104,7 +106,9 @@ interface Lane {
   readonly analytics: Fifo;
   /** Rows waiting, both priorities. */
   rows: number;
-  /** Rows of analytics that are worth waiting for while a worker is idle. */
+  /** Requests that have rows waiting and do not gather. */
+  pressing: number;
+  /** Rows that are worth waiting for while a worker is idle. */
   readonly target: GatherTarget;
   /** Batches that take about JOB_MS. */
   batchesAJob: number;
@@ -165,6 +169,8 @@ export class InferenceScheduler {
     }
     const lane = this.#lane(model);
     if (lane === undefined) return Promise.reject(new NotLoadedError(`model ${model.manifest.name} ${model.manifest.version} is not loaded`));
+    const gathers = options.priority === 'analytics' && options.whenFull === 'reject';
+    if (!gathers) lane.pressing++;
     return new Promise((resolve, reject) => {
       const now = performance.now();
       const request: Request = {
@@ -176,6 +182,7 @@ export class InferenceScheduler {
         order: this.#order++,
         submittedMs: now,
         deadlineMs: options.deadlineMs === undefined ? Infinity : now + options.deadlineMs,
+        gathers,
         failed: false,
         resolve,
         reject,
@@ -207,7 +214,7 @@ export class InferenceScheduler {
   #lane(model: ModelPackage): Lane | undefined {
     let lane = this.#lanes.get(model);
     if (lane === undefined && this.#engine.packages.includes(model)) {
-      lane = { model, alarm: new Fifo(), analytics: new Fifo(), rows: 0, target: new GatherTarget(model.manifest.batch), batchesAJob: 1, running: 0, drained: undefined };
+      lane = { model, alarm: new Fifo(), analytics: new Fifo(), rows: 0, pressing: 0, target: new GatherTarget(model.manifest.batch), batchesAJob: 1, running: 0, drained: undefined };
       this.#lanes.set(model, lane);
     }
     return lane?.drained === undefined ? lane : undefined;
@@ -250,7 +257,7 @@ export class InferenceScheduler {
       for (const lane of this.#lanes.values()) {
         const request = this.#head(lane, lane[priority], now);
         if (request === undefined || request.order >= bestOrder) continue;
-        const ready = this.#readyMs(lane, request, priority);
+        const ready = this.#readyMs(lane, request);
         if (ready > now) {
           untilMs = Math.min(untilMs, ready);
           continue;
@@ -265,10 +272,10 @@ export class InferenceScheduler {
   }
 
   /** When the rows of a model stop waiting for others to share their batch with. */
-  #readyMs(lane: Lane, { submittedMs, deadlineMs }: Request, priority: InferencePriority): number {
+  #readyMs(lane: Lane, { submittedMs, deadlineMs }: Request): number {
     if (lane.rows >= lane.model.manifest.batch) return 0;
     const idle = this.#underWay < this.#engine.workers;
-    if (idle && (priority === 'alarm' || lane.rows >= lane.target.rows)) return 0;
+    if (idle && (lane.pressing > 0 || lane.rows >= lane.target.rows)) return 0;
     return Math.min(submittedMs + (idle ? this.#maxGatherMs : this.#maxDelayMs), deadlineMs - DEADLINE_MARGIN_MS);
   }
 
@@ -277,6 +284,7 @@ export class InferenceScheduler {
     let request = queue.first();
     while (request !== undefined && (request.failed || request.deadlineMs <= now)) {
       queue.shift();
+      if (!request.gathers) lane.pressing--;
       lane.rows -= request.count - request.begun;
       this.#waiting -= request.count - request.begun;
       fail(request, new DeadlineError('the deadline passed before inference began'));
@@ -292,7 +300,7 @@ export class InferenceScheduler {
     // No more than its share for each job that the workers can hold, so that all of them have work.
     const share = Math.floor(lane.rows / (batch * this.#engine.workers * DEPTH));
     const room = batch * Math.max(1, Math.min(lane.batchesAJob, share));
-    if (lane.alarm.first() === undefined && this.#underWay < this.#engine.workers) lane.target.started(lane.rows);
+    if (lane.pressing === 0 && this.#underWay < this.#engine.workers) lane.target.started(lane.rows);
     const segments: Segment[] = [];
     let used = 0;
     for (const queue of [lane.alarm, lane.analytics]) {
@@ -301,7 +309,9 @@ export class InferenceScheduler {
         segments.push({ request, from: request.begun, to: used, count });
         used += count;
         request.begun += count;
-        if (request.begun === request.count) queue.shift();
+        if (request.begun < request.count) continue;
+        queue.shift();
+        if (!request.gathers) lane.pressing--;
       }
     }
     const batches = Math.ceil(used / batch);
