@@ -153,6 +153,15 @@ describe('a plant file with a mistake is refused with its line and the remedy', 
     expect(problemsWith('P-102:', 'P-101:')).toEqual([at(12, 'is not YAML: Map keys must be unique')]);
   });
 
+  it('what is no plant file at all, by its first hundred problems', () => {
+    const signals = Array.from({ length: 5_000 }, (_, i) => `      s${i}: { unit: g, rate: -1, range: [0, 1] }`).join('\n');
+    for (const text of [GOOD.replace('      vibration:', `${signals}\n      vibration:`), '- ]\n'.repeat(5_000)]) {
+      const lines = problemsOf(text);
+      expect(lines).toHaveLength(101);
+      expect(lines.at(-1)).toMatch(/: there are \d+ more problems: mend these first, or give the path of another file\.$/);
+    }
+  });
+
   it('all problems at once, in the order of the file', () => {
     const text = GOOD.replace('hop: 1s', 'hop: 1x').replace('kind: pump }', 'kind: fan }').replace('every: 200ms', 'every: often').replace('asset: P-102', 'asset: X');
     expect(problemsOf(text).map((line) => Number(line.split(':')[1]))).toEqual([12, 15, 27, 43]);

@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import { checkKind, checkReplay, checkSimulation } from './checks.js';
 import type { AlarmRule, AlarmSpec, Asset, AssetKind, ChartSpec, Micros, Plant, ReplaySpec, ScheduledFault, Signal, SimulationSpec } from './model.js';
 import { suggestion } from './nearest.js';
-import { PlantFileError, Problems, type Path } from './problems.js';
+import { MOST_PROBLEMS, PlantFileError, Problems, type Path } from './problems.js';
 import {
   areaSchema, chartSchema, faultSchema, kindSchema, lineSchema, plantSchema, replaySchema, sentence, signalSchema, simulationSchema, siteSchema, unitSchema,
   type AlarmRuleEntry, type ChartEntry, type KindEntry, type SignalEntry,
@@ -13,7 +13,7 @@ import {
 
 /**
  * Reads a plant file.
- * @throws PlantFileError with every problem that the file has.
+ * @throws PlantFileError with every problem that the file has, as far as people can use them: see MOST_PROBLEMS
  */
 export function loadPlant(path: string): Plant {
   let text: string;
@@ -33,7 +33,8 @@ export function parsePlant(text: string, path: string): Plant {
   const errors = document.errors.map(({ pos, message }) => ({ offset: pos[0], message }));
   if (errors.length === 0) errors.push(...repeatedKeys(document).map((offset) => ({ offset, message: 'Map keys must be unique' })), ...danglingAliases(document));
   if (errors.length > 0) {
-    throw new PlantFileError(errors.map(({ offset, message }) => ({ file: path, line: lines.linePos(offset).line, path: '', message: `is not YAML: ${message}` })));
+    const told = errors.slice(0, MOST_PROBLEMS).map(({ offset, message }) => ({ file: path, line: lines.linePos(offset).line, path: '', message: `is not YAML: ${message}` }));
+    throw new PlantFileError(told, errors.length - told.length);
   }
   const problems = new Problems(path, document, lines);
   const plant = new Reader(problems).plant(valueOf(document, path), resolve(dirname(path)));

@@ -14,12 +14,18 @@ export interface PlantFileProblem {
   readonly message: string;
 }
 
-/** A plant file that can't be used: every problem at once, in the order of the file. */
+/** Problems that are told of a file, at most: one that is something else than a plant file has hundreds of thousands. */
+export const MOST_PROBLEMS = 100;
+
+/** A plant file that can't be used: its problems at once, in the order of the file. */
 export class PlantFileError extends Error {
   readonly badInput = true;
 
-  constructor(readonly problems: readonly PlantFileProblem[]) {
-    super(problems.map(({ file, line, path, message }) => `${file}:${line}: ${path === '' ? '' : `${path}: `}${message}`).join('\n'));
+  /** @param more problems that are counted and not told */
+  constructor(readonly problems: readonly PlantFileProblem[], more = 0) {
+    const lines = problems.map(({ file, line, path, message }) => `${file}:${line}: ${path === '' ? '' : `${path}: `}${message}`);
+    if (more > 0) lines.push(`${problems[0]!.file}: there are ${more} more problems: mend these first, or give the path of another file.`);
+    super(lines.join('\n'));
     this.name = 'PlantFileError';
   }
 }
@@ -27,6 +33,7 @@ export class PlantFileError extends Error {
 /** Collects problems and finds the line of each in the YAML document. */
 export class Problems {
   readonly #found: PlantFileProblem[] = [];
+  #more = 0;
 
   constructor(
     private readonly file: string,
@@ -35,11 +42,12 @@ export class Problems {
   ) {}
 
   add(path: Path, message: string): void {
-    this.#found.push({ file: this.file, line: this.#lineOf(path), path: path.join('.'), message });
+    if (this.#found.length === MOST_PROBLEMS) this.#more++;
+    else this.#found.push({ file: this.file, line: this.#lineOf(path), path: path.join('.'), message });
   }
 
   throwIfAny(): void {
-    if (this.#found.length > 0) throw new PlantFileError(this.#found.toSorted((a, b) => a.line - b.line));
+    if (this.#found.length > 0) throw new PlantFileError(this.#found.toSorted((a, b) => a.line - b.line), this.#more);
   }
 
   /** Line of the key at `path`, or of the nearest thing around it that is in the file. */
