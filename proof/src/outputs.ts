@@ -1,17 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { deadLetterTopic, lateTopic, TOPICS, Watermark, WATERMARK_SCHEMA, type Topic } from '@millwright/contracts';
+import { deadLetterTopic, lateTopic, LINE_ENDS, TOPICS, Watermark, WATERMARK_SCHEMA, type Topic } from '@millwright/contracts';
 import kafkajs, { type Admin, type IHeaders, type KafkaMessage } from 'kafkajs';
 import { Recording } from './recording.js';
 
-/** Ends of the line, and the processors that write there: when event time has come out from each, all before it has. */
-const ENDS: readonly (readonly [topic: string, writer: string])[] = [
-  [TOPICS.features.name, 'features'],
-  [TOPICS.inferences.name, 'inference'],
-  [TOPICS.quality.name, 'quality'],
-  [TOPICS.quality.name, 'inference-drift'],
-  [TOPICS.alarms.name, 'alerting'],
-  [TOPICS.alarmStates.name, 'alerting'],
-];
+/** Where all of what is compared comes out, and who writes there. */
+const ENDS = [...LINE_ENDS, [TOPICS.alarmStates.name, 'alerting']] as const;
 /** All that the line writes, its refusals included. */
 export const OUTPUTS: readonly string[] = [
   ...new Set(ENDS.map(([topic]) => topic)),

@@ -56,7 +56,9 @@ export class Recovery {
 
   constructor(line: Line) {
     this.#line = line;
-    this.#unwatch = line.outputs.watch((topic, partition, source, writtenMs) => void (source.startsWith('inference-drift/') || this.#seen(`${topic}/${partition}`, writtenMs)));
+    this.#unwatch = line.outputs.watch((topic, partition, source, writtenMs) => {
+      if (!source.startsWith('inference-drift/')) this.#seen(`${topic}/${partition}`, writtenMs);
+    });
   }
 
   get worstS(): number | undefined {

@@ -62,7 +62,7 @@ function diagnosis(training: Runs, test: Runs, note: (line: string) => void): Re
     if (HIDDEN_FAULTS.has(fault)) return 0;
     const run = test.get(fault);
     const [said, from] = run === undefined ? [heldOut.get(fault)!, 0] : [predictResidualDiagnosis(whole, run), fault === NORMAL ? 0 : FAULT_ROW];
-    return shareOf(known.indexOf(fault), known.length, said, from);
+    return shareOf(known, fault, said, from);
   });
   const by = (those: readonly number[]): string => those.map((fault) => `${fault} ${shares[fault]!.toFixed(2)}`).join(', ');
   note(`accuracy by class on test files (0 is normal): ${by(known.filter((fault) => test.has(fault)))}`);
@@ -128,9 +128,10 @@ function heldOutProbabilities(known: readonly number[], training: Runs, asked: r
 }
 
 /** Share of the rows from `from` on that are judged right once what is said of all rows is filtered. */
-function shareOf(index: number, classes: number, probabilities: Float64Array, from: number): number {
-  const asked = filterWindows(probabilities, classes, 0, PERSISTENCE).subarray(from * classes);
-  return evaluate(asked, new Int32Array(asked.length / classes).fill(index), classes).accuracy;
+function shareOf(known: readonly number[], fault: number, probabilities: Float64Array, from: number): number {
+  const classes = known.length;
+  const asked = filterWindows(probabilities, classes, known.indexOf(NORMAL), PERSISTENCE).subarray(from * classes);
+  return evaluate(asked, new Int32Array(asked.length / classes).fill(known.indexOf(fault)), classes).accuracy;
 }
 
 async function runsOf(data: DataFolder, suffix: string): Promise<Map<number, Matrix>> {

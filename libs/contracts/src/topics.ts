@@ -32,6 +32,15 @@ export const TOPICS = {
   models: { name: 'models.v1', schema: 'millwright.model.v1.ModelVersion', key: 'model', retentionDays: 365, compacted: true, consumed: false, timed: false },
 } as const satisfies Record<string, Topic>;
 
+/** Ends of the line, and the processors that write there: when the watermark of each has come out, all before it has. */
+export const LINE_ENDS: readonly (readonly [topic: string, writer: string])[] = [
+  [TOPICS.features.name, 'features'],
+  [TOPICS.inferences.name, 'inference'],
+  [TOPICS.quality.name, 'quality'],
+  [TOPICS.quality.name, 'inference-drift'],
+  [TOPICS.alarms.name, 'alerting'],
+];
+
 /** Schema of the watermark records that stand among the data of timed topics. */
 export const WATERMARK_SCHEMA = 'millwright.stream.v1.Watermark';
 /** Schema of the records of `<topic>.dlq`. */

@@ -1,5 +1,6 @@
 import { CholeskyDecomposition, inverse, Matrix as Square } from 'ml-matrix';
 import type { Matrix } from './matrix.js';
+import { momentsOf } from './moments.js';
 
 export interface CloudOptions {
   /** Share of the correlations of a class that is taken away, 0 to 1. */
@@ -68,12 +69,4 @@ export function logDensities({ columns, freedom, clouds }: ClassClouds, { values
     });
   }
   return result;
-}
-
-function momentsOf({ values, rows, columns }: Matrix): { mean: Float64Array; covariance: Square } {
-  const mean = new Float64Array(columns);
-  for (let i = 0; i < values.length; i++) mean[i % columns]! += values[i]! / rows;
-  const centred = new Square(rows, columns);
-  for (let row = 0; row < rows; row++) for (let j = 0; j < columns; j++) centred.set(row, j, values[row * columns + j]! - mean[j]!);
-  return { mean, covariance: centred.transpose().mmul(centred).div(rows) };
 }

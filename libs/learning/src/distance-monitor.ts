@@ -1,5 +1,6 @@
 import { inverse, Matrix as Square } from 'ml-matrix';
 import { rowsBetween, type Matrix } from './matrix.js';
+import { scaleOf } from './moments.js';
 
 export interface DistanceMonitorOptions {
   /** Consecutive rows judged together, at least 1. */
@@ -80,11 +81,7 @@ function smoothed({ mean, std, precision, options: { lags, memory } }: Omit<Dist
 function cloudOf(parts: readonly Matrix[], shrinkage: number): Cloud {
   const d = parts[0]!.columns;
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
-  const mean = new Float64Array(d);
-  const std = new Float64Array(d);
-  for (const { values } of parts) for (let i = 0; i < values.length; i++) mean[i % d]! += values[i]! / rows;
-  for (const { values } of parts) for (let i = 0; i < values.length; i++) std[i % d]! += (values[i]! - mean[i % d]!) ** 2 / rows;
-  for (let j = 0; j < d; j++) std[j] = Math.sqrt(std[j]!) || 1;
+  const { mean, std } = scaleOf(parts);
   const correlation = Square.eye(d, d, shrinkage);
   const sums = new Float64Array(d * d);
   for (const { values } of parts) {

@@ -1,5 +1,6 @@
-import { CholeskyDecomposition, inverse, Matrix as Square } from 'ml-matrix';
+import { CholeskyDecomposition, inverse } from 'ml-matrix';
 import type { Matrix } from './matrix.js';
+import { momentsOf } from './moments.js';
 
 /** How far rows are from normal ones, each direction measured by how much normal rows spread in it. */
 export interface Mahalanobis {
@@ -15,15 +16,9 @@ export interface Mahalanobis {
  * of columns, so that normal rows are at about 1.
  * @param shrinkage 0 to 1: share of the correlations that is taken away
  */
-export function fitMahalanobis({ values, rows, columns }: Matrix, shrinkage: number): Mahalanobis {
-  const mean = new Float64Array(columns);
-  for (let i = 0; i < values.length; i++) mean[i % columns]! += values[i]! / rows;
-  const covariance = Square.zeros(columns, columns);
-  const deviation = new Float64Array(columns);
-  for (let row = 0; row < rows; row++) {
-    for (let j = 0; j < columns; j++) deviation[j] = values[row * columns + j]! - mean[j]!;
-    for (let j = 0; j < columns; j++) for (let k = 0; k <= j; k++) covariance.set(j, k, covariance.get(j, k) + (deviation[j]! * deviation[k]!) / rows);
-  }
+export function fitMahalanobis(normal: Matrix, shrinkage: number): Mahalanobis {
+  const { columns } = normal;
+  const { mean, covariance } = momentsOf(normal);
   // A column that does not vary in normal operation would make any change infinite.
   const floor = 1e-4 * Math.max(1e-12, ...covariance.diagonal());
   for (let j = 0; j < columns; j++) {

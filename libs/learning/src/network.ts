@@ -37,7 +37,7 @@ function forward({ inputs, outputs, weights, bias }: Layer, values: Float32Array
 }
 
 /** Softmax of each row of `width` values, in double precision. */
-export function softmax(scores: Float32Array, width: number): Float64Array {
+export function softmax(scores: Float32Array | Float64Array, width: number): Float64Array {
   const result = new Float64Array(scores.length);
   for (let start = 0; start < scores.length; start += width) {
     let largest = -Infinity;

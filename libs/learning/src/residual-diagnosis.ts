@@ -1,6 +1,8 @@
 import { fitAutoregression, meanOfPast, residualsOf, type Autoregression, type AutoregressionOptions } from './autoregression.js';
 import { fitClassClouds, logDensities, type ClassClouds, type CloudOptions } from './class-clouds.js';
 import { joinRows, rowsBetween, type Matrix } from './matrix.js';
+import { scaleOf } from './moments.js';
+import { softmax } from './network.js';
 
 export interface ResidualDiagnosisOptions extends AutoregressionOptions, Omit<CloudOptions, 'common'> {
   /** Over how many of the last rows the mean is taken that the second forecast is. */
@@ -42,7 +44,7 @@ const FOLDS = 5;
 export function fitResidualDiagnosis(stretchesByClass: readonly (readonly Matrix[])[], options: ResidualDiagnosisOptions): ResidualDiagnosis {
   const { normal, memory } = options;
   const past = pastRows(options);
-  const { mean, std } = scaleOf(joinRows(stretchesByClass[normal]!));
+  const { mean, std } = scaleOf(stretchesByClass[normal]!);
   const scaled = stretchesByClass.map((stretches) => stretches.map((stretch) => standardised(stretch, mean, std)));
   const left = (forecast: Autoregression, stretches: readonly Matrix[]): Matrix => joinRows(stretches.map((stretch) => rowsBetween(residualsOf(forecast, stretch), past, stretch.rows)));
   const dynamics = fitAutoregression(scaled[normal]!, options);
@@ -69,16 +71,9 @@ export function pastRows({ lags, memory }: Pick<ResidualDiagnosisOptions, 'lags'
 export function predictResidualDiagnosis({ mean, std, views, evidence }: ResidualDiagnosis, run: Matrix): Float64Array {
   const scaled = standardised(run, mean, std);
   const classes = views[0]!.clouds.clouds.length;
-  const result = new Float64Array(run.rows * classes);
-  for (const { forecast, clouds } of views) logDensities(clouds, residualsOf(forecast, scaled)).forEach((density, i) => (result[i]! += density));
-  for (let at = 0; at < result.length; at += classes) {
-    const row = result.subarray(at, at + classes);
-    const most = row.reduce((a, b) => Math.max(a, b));
-    let sum = 0;
-    for (let i = 0; i < classes; i++) sum += row[i] = Math.exp(evidence * (row[i]! - most));
-    for (let i = 0; i < classes; i++) row[i]! /= sum;
-  }
-  return result;
+  const densities = new Float64Array(run.rows * classes);
+  for (const { forecast, clouds } of views) logDensities(clouds, residualsOf(forecast, scaled)).forEach((density, i) => (densities[i]! += density));
+  return softmax(densities.map((density) => evidence * density), classes);
 }
 
 /** Each stretch cut into so many parts, and what is left without the i-th of each. */
@@ -93,14 +88,6 @@ function foldsOf(stretches: readonly Matrix[], past: number): { held: Matrix[]; 
       others: cuts.flatMap(({ stretch, from, to }) => [rowsBetween(stretch, 0, from), rowsBetween(stretch, to, stretch.rows)]),
     };
   });
-}
-
-function scaleOf({ values, rows, columns }: Matrix): { mean: Float64Array; std: Float64Array } {
-  const mean = new Float64Array(columns);
-  const std = new Float64Array(columns);
-  for (let i = 0; i < values.length; i++) mean[i % columns]! += values[i]! / rows;
-  for (let i = 0; i < values.length; i++) std[i % columns]! += (values[i]! - mean[i % columns]!) ** 2 / rows;
-  return { mean, std: std.map((variance) => Math.sqrt(variance) || 1) };
 }
 
 function standardised({ values, rows, columns }: Matrix, mean: Float64Array, std: Float64Array): Matrix {

@@ -7,6 +7,7 @@ import {
   Finding,
   InferenceResult,
   lateTopic,
+  LINE_ENDS,
   TOPICS,
   Watermark,
   WATERMARK_SCHEMA,
@@ -31,14 +32,6 @@ export interface FirstAlarm {
 
 /** Topics in which (source, sequence) counts per key, as senders number their records per asset. */
 const PER_KEY: ReadonlySet<string> = new Set([TOPICS.telemetry.name, TOPICS.production.name]);
-/** Ends of the line, and the processors that write there: when the watermark of each has come out, all before it has. */
-const ENDS: readonly (readonly [topic: string, writer: string])[] = [
-  [TOPICS.features.name, 'features'],
-  [TOPICS.inferences.name, 'inference'],
-  [TOPICS.quality.name, 'quality'],
-  [TOPICS.quality.name, 'inference-drift'],
-  [TOPICS.alarms.name, 'alerting'],
-];
 const FOLLOWED: readonly string[] = [
   ...[TOPICS.telemetry, TOPICS.production, TOPICS.features, TOPICS.inferences, TOPICS.quality, TOPICS.alarms].map(({ name }) => name),
   ...Object.values<Topic>(TOPICS)
@@ -72,7 +65,7 @@ export class PipelineMeter {
 
   /** Starts reading what comes from now on; resolves when it does. */
   async attach(log: EventLog): Promise<void> {
-    for (const [topic] of ENDS) this.#partitions.set(topic, await log.partitions(topic));
+    for (const [topic] of LINE_ENDS) this.#partitions.set(topic, await log.partitions(topic));
     this.#tails = await Promise.all([
       log.tail({ topics: FOLLOWED, from: 'latest', batch: (batch) => this.#batch(batch) }),
       log.tail({ topics: [TOPICS.alarmStates.name], from: 'earliest', batch: (batch) => this.#states(batch) }),
@@ -211,7 +204,7 @@ export class PipelineMeter {
   #settle(): void {
     if (this.#waiting.length === 0) return;
     let reached = Infinity;
-    for (const [topic, writer] of ENDS) {
+    for (const [topic, writer] of LINE_ENDS) {
       for (let partition = 0; partition < this.#partitions.get(topic)!; partition++) {
         reached = Math.min(reached, this.#watermarks.get(`${topic} ${writer}/${partition}`) ?? -Infinity);
       }

@@ -114,8 +114,8 @@ async function judged(by: Judge, { input, history, window, hopUs }: Look, priori
   const running = by.version.run(input, priority);
   // Begun before anything is waited for: beliefs follow each other in the order of the log.
   const believing = manifest.task === 'diagnosis' && manifest.filter !== undefined ? believe(history, window, hopUs, manifest, manifest.filter, running.then((outputs) => ofWindow(by, outputs))) : undefined;
-  const [outputs, belief] = await Promise.all([running, believing]);
-  const said = judgement(by, outputs, belief);
+  const [outputs, filtered] = await Promise.all([running, believing]);
+  const said = judgement(by, outputs, filtered);
   const explains = by.version.model.outputs.some(({ role }) => role === 'contributions');
   // What nobody acts on needs no reasons.
   const contributions = explains || priority !== 'alarm' ? said.contributions : await occlude(by, input, outputs, said.result);

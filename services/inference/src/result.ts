@@ -13,28 +13,34 @@ type Judgement = Pick<InferenceResult, 'result' | 'contributions'>;
 /** What a diagnosis says of a window alone: the probability of each label, as it is published. */
 export const ofWindow = ({ version: { model } }: Judge, outputs: readonly Float32Array[]): number[] => Array.from(outputs[model.outputs.findIndex(({ role }) => role === 'probabilities')]!, rounded);
 
-/**
- * Turns a model's outputs of one row into what is published of them.
- * @param belief of a package that is filtered over time: the probability of each label after the window
- */
-export function judgement(judge: Judge, outputs: readonly Float32Array[], belief?: Float64Array): Judgement {
+/** Of a package that is filtered over time: the probability of each label by the window alone, and after it. */
+export interface Filtered {
+  readonly ofWindow: readonly number[];
+  readonly belief: Float64Array;
+}
+
+/** Turns a model's outputs of one row into what is published of them. */
+export function judgement(judge: Judge, outputs: readonly Float32Array[], filtered?: Filtered): Judgement {
   const contributions = outputs[judge.version.model.outputs.findIndex(({ role }) => role === 'contributions')];
-  const result = resultOf(judge, outputs, belief);
+  const result = resultOf(judge, outputs, filtered);
   // The graph says what made the window's own winner win; of another label that is no reason.
-  const own = belief === undefined || highest(belief) === highest(ofWindow(judge, outputs));
+  const own = filtered === undefined || highest(filtered.belief) === highest(filtered.ofWindow);
   return { result, contributions: own ? contributors(contributions, judge.signalsOf) : [] };
 }
 
-const highest = (values: ArrayLike<number>): number => Array.from(values).reduce((best, value, i) => (value > values[best]! ? i : best), 0);
+function highest(values: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
+  return best;
+}
 
-function resultOf(judge: Judge, outputs: readonly Float32Array[], belief: Float64Array | undefined): NonNullable<InferenceResult['result']> {
-  const { model } = judge.version;
+function resultOf({ version: { model } }: Judge, outputs: readonly Float32Array[], filtered: Filtered | undefined): NonNullable<InferenceResult['result']> {
   const { manifest } = model;
   const output = (role: string): Float32Array => outputs[model.outputs.findIndex((each) => each.role === role)]!;
   const number = (role: string): number => rounded(output(role)[0]!);
   switch (manifest.task) {
     case 'diagnosis':
-      return { $case: 'diagnosis', value: { ...diagnosis(belief ?? output('probabilities'), manifest), ofWindow: belief === undefined ? [] : ofWindow(judge, outputs) } };
+      return { $case: 'diagnosis', value: { ...diagnosis(filtered?.belief ?? output('probabilities'), manifest), ofWindow: [...(filtered?.ofWindow ?? [])] } };
     case 'regression': {
       const { quantity, unit, coverage } = manifest;
       return { $case: 'regression', value: { quantity, unit, coverage, value: number('value'), lower: number('lower'), upper: number('upper') } };

@@ -59,7 +59,7 @@ const NO_HEADERS: IHeaders = {};
 /** So many are exact in any order of calculation. */
 const MAX_DIGITS = 15;
 
-/** The number that stands in a header; undefined where there is none. Digits are read as they come, which costs a tenth of making a text of them. */
+/** The number that stands in a header; undefined where there is none. Digits are read as they come, without making a text of them first. */
 function numberOf(header: IHeaders[string]): number | undefined {
   if (header === undefined) return undefined;
   if (!Buffer.isBuffer(header) || header.length > MAX_DIGITS) return Number(header);
