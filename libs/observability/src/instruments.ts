@@ -1,6 +1,7 @@
 import type { Attributes, BatchObservableResult, Meter, Observable, SpanContext } from '@opentelemetry/api';
-import type { Exemplars } from './exemplars.js';
-import { METRICS } from './generated/telemetry.js';
+import { Distribution } from './distribution.js';
+import type { METRICS } from './generated/telemetry.js';
+import { Series } from './series.js';
 
 type Metrics = (typeof METRICS)[keyof typeof METRICS];
 type Of<K extends Metrics['kind']> = Extract<Metrics, { readonly kind: K }>;
@@ -18,6 +19,8 @@ export interface Counter {
 export interface Histogram {
   /** Negative values count as 0. @param span that the measurement was made in, for an exemplar; only sampled ones are kept */
   record(value: number, attributes: Attributes, span?: SpanContext): void;
+  /** Several measurements with the same attributes. */
+  recordAll(values: Iterable<number>, attributes: Attributes, span?: SpanContext): void;
 }
 
 /** Says the present value of an observed metric. */
@@ -32,31 +35,55 @@ export interface Instruments {
   observe<M extends ObservedMetric>(metrics: readonly M[], callback: (report: Report<M>) => void): void;
 }
 
-const SAMPLED = 1;
+/** What histograms have measured so far. */
+export type Histograms = Map<HistogramMetric, Series<Distribution>>;
 
-export function instruments(meter: Meter, exemplars: Exemplars): Instruments {
+/** @param histograms to be filled; all else is told to the meter. What several ask for by one name is one. */
+export function instruments(meter: Meter, histograms: Histograms): Instruments {
+  const observe: Instruments['observe'] = (metrics, callback) => {
+    const observables = new Map(metrics.map((metric): [string, Observable] => [metric.name, observable(meter, metric)]));
+    meter.addBatchObservableCallback(
+      (result: BatchObservableResult) => callback((metric, value, attributes) => result.observe(observables.get(metric.name)!, value, attributes)),
+      [...observables.values()],
+    );
+  };
+  const counters = new Map<ObservedMetric, Counter>();
+  const counter = (metric: CounterMetric | UpDownCounterMetric): Counter => {
+    const there = counters.get(metric);
+    if (there !== undefined) return there;
+    const sums = new Series(() => ({ total: 0 }));
+    observe([metric], (report) => {
+      for (const { attributes, measured } of sums) report(metric, measured.total, attributes);
+    });
+    const made: Counter = { add: (value, attributes) => void (sums.of(attributes).total += value) };
+    counters.set(metric, made);
+    return made;
+  };
   return {
-    counter: ({ name, unit, description }) => meter.createCounter(name, { unit, description }),
-    upDownCounter: ({ name, unit, description }) => meter.createUpDownCounter(name, { unit, description }),
-    histogram({ name, unit, description, boundaries }) {
-      const histogram = meter.createHistogram(name, { unit, description, advice: { explicitBucketBoundaries: [...boundaries] } });
+    counter,
+    upDownCounter: counter,
+    histogram(metric) {
+      const series = histograms.get(metric) ?? new Series(() => new Distribution(metric.boundaries));
+      histograms.set(metric, series);
       return {
-        record(value, attributes, span) {
-          const measured = Math.max(0, value);
-          histogram.record(measured, attributes);
-          if (span !== undefined && (span.traceFlags & SAMPLED) !== 0) exemplars.offer(name, boundaries, measured, attributes, span);
+        record: (value, attributes, span) => series.of(attributes).add(value, span),
+        recordAll(values, attributes, span) {
+          const distribution = series.of(attributes);
+          for (const value of values) distribution.add(value, span);
         },
       };
     },
-    observe(metrics, callback) {
-      const observables = new Map(metrics.map((metric): [string, Observable] => [metric.name, observable(meter, metric)]));
-      meter.addBatchObservableCallback(
-        (result: BatchObservableResult) => callback((metric, value, attributes) => result.observe(observables.get(metric.name)!, value, attributes)),
-        [...observables.values()],
-      );
-    },
+    observe,
   };
 }
+
+/** Measure nothing. */
+export const noInstruments: Instruments = {
+  counter: () => ({ add: () => undefined }),
+  upDownCounter: () => ({ add: () => undefined }),
+  histogram: () => ({ record: () => undefined, recordAll: () => undefined }),
+  observe: () => undefined,
+};
 
 function observable(meter: Meter, { name, kind, unit, description }: ObservedMetric): Observable {
   switch (kind) {

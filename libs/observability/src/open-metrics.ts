@@ -1,7 +1,9 @@
 import type { Attributes } from '@opentelemetry/api';
 import { DataPointType, type MetricData, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
 import { ATTR_SERVICE_NAME } from '@opentelemetry/semantic-conventions';
-import type { Exemplar, Exemplars } from './exemplars.js';
+import type { Distribution, Exemplar } from './distribution.js';
+import type { HistogramMetric, Histograms } from './instruments.js';
+import type { Series } from './series.js';
 
 /** The two forms of Prometheus' text; exemplars are in the newer one only. */
 export type TextFormat = 'openmetrics' | 'prometheus';
@@ -12,17 +14,18 @@ export type TextFormat = 'openmetrics' | 'prometheus';
  * @see https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
  * @see https://github.com/prometheus/OpenMetrics (1.0)
  */
-export function metricsText({ resource, scopeMetrics }: ResourceMetrics, exemplars: Exemplars, format: TextFormat): string {
+export function metricsText({ resource, scopeMetrics }: ResourceMetrics, histograms: Histograms, format: TextFormat): string {
   const common = { [ATTR_SERVICE_NAME]: resource.attributes[ATTR_SERVICE_NAME] ?? '' };
   const lines: string[] = [];
   family(lines, format === 'openmetrics' ? 'target' : 'target_info', format === 'openmetrics' ? 'info' : 'gauge', 'What this process is');
   lines.push(`target_info${labels(resource.attributes)} 1`);
-  for (const { metrics } of scopeMetrics) for (const metric of metrics) write(lines, metric, common, exemplars, format);
+  for (const { metrics } of scopeMetrics) for (const metric of metrics) write(lines, metric, common, format);
+  for (const [metric, series] of histograms) writeHistogram(lines, metric, series, common, format);
   if (format === 'openmetrics') lines.push('# EOF');
   return `${lines.join('\n')}\n`;
 }
 
-function write(lines: string[], metric: MetricData, common: Attributes, exemplars: Exemplars, format: TextFormat): void {
+function write(lines: string[], metric: MetricData, common: Attributes, format: TextFormat): void {
   const { name: otelName, description } = metric.descriptor;
   const name = familyName(metric);
   switch (metric.dataPointType) {
@@ -39,29 +42,35 @@ function write(lines: string[], metric: MetricData, common: Attributes, exemplar
       for (const { attributes, value } of metric.dataPoints) lines.push(`${name}${labels({ ...attributes, ...common })} ${number(value)}`);
       return;
     case DataPointType.HISTOGRAM:
-      family(lines, name, 'histogram', description);
-      for (const { attributes, value } of metric.dataPoints) {
-        const all = { ...attributes, ...common };
-        const seen = format === 'openmetrics' ? exemplars.of(otelName, attributes) : [];
-        let count = 0;
-        value.buckets.counts.forEach((each, bucket) => {
-          count += each;
-          const boundary = value.buckets.boundaries[bucket] ?? Infinity;
-          lines.push(`${name}_bucket${labels({ ...all, le: number(boundary) })} ${count}${exemplarText(seen[bucket])}`);
-        });
-        lines.push(`${name}_sum${labels(all)} ${number(value.sum ?? 0)}`, `${name}_count${labels(all)} ${value.count}`);
-      }
-      return;
     case DataPointType.EXPONENTIAL_HISTOGRAM:
-      throw new Error(`${otelName} is an exponential histogram, which Prometheus' text does not have: give it boundaries`);
+      throw new Error(`${otelName} is a histogram of the SDK's own: make it by Instruments`);
+  }
+}
+
+function writeHistogram(lines: string[], { name: otelName, unit, description }: HistogramMetric, series: Series<Distribution>, common: Attributes, format: TextFormat): void {
+  const all = [...series];
+  if (all.length === 0) return;
+  const name = withUnit(otelName, unit);
+  family(lines, name, 'histogram', description);
+  for (const { attributes, measured } of all) {
+    const at = { ...attributes, ...common };
+    let count = 0;
+    measured.counts.forEach((each, bucket) => {
+      count += each;
+      const boundary = measured.boundaries[bucket] ?? Infinity;
+      lines.push(`${name}_bucket${labels({ ...at, le: number(boundary) })} ${count}${format === 'openmetrics' ? exemplarText(measured.exemplars[bucket]) : ''}`);
+    });
+    lines.push(`${name}_sum${labels(at)} ${number(measured.sum)}`, `${name}_count${labels(at)} ${count}`);
   }
 }
 
 const UNITS: Readonly<Record<string, string>> = { s: '_seconds', By: '_bytes' };
 
 function familyName({ descriptor: { name, unit }, dataPointType }: MetricData): string {
-  return underscored(name) + (UNITS[unit] ?? (unit === '1' && dataPointType === DataPointType.GAUGE ? '_ratio' : ''));
+  return unit === '1' && dataPointType === DataPointType.GAUGE ? `${underscored(name)}_ratio` : withUnit(name, unit);
 }
+
+const withUnit = (name: string, unit: string): string => underscored(name) + (UNITS[unit] ?? '');
 
 function family(lines: string[], name: string, type: string, help: string): void {
   lines.push(`# HELP ${name} ${escaped(help)}`, `# TYPE ${name} ${type}`);

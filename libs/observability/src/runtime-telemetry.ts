@@ -32,7 +32,7 @@ export function runtimeTelemetry(telemetry: Telemetry): RuntimeTelemetry {
         // Dead letters and late records are no results.
         if (!results.includes(output)) continue;
         const attributes = { [ATTRIBUTES.processor]: processor, [ATTRIBUTES.topic]: output };
-        for (const { timeMs } of written) eventLatency.record((nowMs - timeMs) / 1e3, attributes, span);
+        eventLatency.recordAll(written.map(({ timeMs }) => (nowMs - timeMs) / 1e3), attributes, span);
       }
     },
     sent({ topic, records, seconds, traceparent }) {

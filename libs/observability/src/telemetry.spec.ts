@@ -127,6 +127,40 @@ describe('metrics', () => {
     expect(lines.slice(-2)).toEqual(['# EOF', '']);
   });
 
+  it('are one where several ask for the same, whatever kind of processor they serve', async () => {
+    const telemetry = await startTelemetry(OPTIONS);
+    for (const value of [2, 3]) {
+      telemetry.counter(METRICS.qualityFindings).add(value, { [ATTRIBUTES.asset]: 'P-1' });
+      telemetry.histogram(METRICS.gcDuration).record(value, { [ATTRIBUTES.gcType]: 'minor' });
+      telemetry.upDownCounter(METRICS.rpcActive).add(-value, {});
+    }
+    const text = await telemetry.metrics('prometheus');
+    await telemetry.shutdown();
+    expect(text).toMatch(/_findings_total\{[^}]*\} 5\n/);
+    expect(text).toMatch(/v8js_gc_duration_seconds_sum\{[^}]*\} 5\n/);
+    expect(text).toMatch(/active_calls\{[^}]*\} -5\n/);
+  });
+
+  it('put a value that is a boundary below it, and count what is negative as 0', async () => {
+    const telemetry = await startTelemetry(OPTIONS);
+    telemetry.histogram(METRICS.gcDuration).recordAll([-1, 0.001, 0.0011, 7], {});
+    const text = await telemetry.metrics('prometheus');
+    await telemetry.shutdown();
+    const counts = [...text.matchAll(/gc_duration_seconds_bucket\{[^}]*le="([^"]+)"\} (\d+)/g)].map(([, le, count]) => [le, Number(count)]);
+    expect(counts).toEqual([['0.001', 2], ['0.005', 3], ['0.01', 3], ['0.05', 3], ['0.1', 3], ['0.5', 3], ['1', 3], ['+Inf', 4]]);
+    expect(text).toMatch(/gc_duration_seconds_sum\{[^}]*\} 7\.0021\n/);
+  });
+
+  it('keep a bounded number of series, and count what is beyond in one', async () => {
+    const telemetry = await startTelemetry(OPTIONS);
+    const findings = telemetry.counter(METRICS.qualityFindings);
+    for (let i = 0; i < 20_100; i++) findings.add(1, { [ATTRIBUTES.asset]: `P-${i}` });
+    const series = (await telemetry.metrics('prometheus')).match(/^\w+_findings_total\{.*/gm)!;
+    await telemetry.shutdown();
+    expect(series).toHaveLength(20_001);
+    expect(series.filter((line) => line.includes('overflow'))).toEqual([expect.stringMatching(/otel_metric_overflow="true".* 100$/)]);
+  });
+
   it('forget the series of a gauge that is no longer observed', async () => {
     const telemetry = await startTelemetry(OPTIONS);
     let partitions = ['0', '1'];

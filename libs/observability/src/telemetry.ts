@@ -1,11 +1,11 @@
-import { createNoopMeter, trace, type Tracer } from '@opentelemetry/api';
+import { trace, type Tracer } from '@opentelemetry/api';
 import { defaultResource, resourceFromAttributes, type Resource } from '@opentelemetry/resources';
 import { AggregationTemporality, InstrumentType, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import type { TracerProvider } from '@opentelemetry/sdk-trace';
 import { ATTR_SERVICE_INSTANCE_ID, ATTR_SERVICE_NAME, ATTR_SERVICE_VERSION } from '@opentelemetry/semantic-conventions';
-import { Exemplars } from './exemplars.js';
-import { instruments, type Instruments } from './instruments.js';
+import { instruments, noInstruments, type Histograms, type Instruments } from './instruments.js';
 import { metricsText, type TextFormat } from './open-metrics.js';
+import { MOST_SERIES } from './series.js';
 
 export interface TelemetryOptions {
   readonly service: string;
@@ -30,15 +30,14 @@ export interface Telemetry extends Instruments {
 }
 
 const SCOPE = 'millwright';
-/** Series of one metric, at most: assets are the most numerous. */
-const MOST_SERIES = 20_000;
 
 /** Collects when asked. Gauges show what was observed last and nothing else: a partition that was given away is gone. */
 class ScrapedReader extends MetricReader {
   constructor() {
     super({
       aggregationTemporalitySelector: (type) => (type === InstrumentType.OBSERVABLE_GAUGE ? AggregationTemporality.DELTA : AggregationTemporality.CUMULATIVE),
-      cardinalitySelector: () => MOST_SERIES,
+      // With the series of all that is beyond, and the SDK's own for that.
+      cardinalitySelector: () => MOST_SERIES + 2,
     });
   }
 
@@ -60,17 +59,17 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
     }),
   );
   const reader = new ScrapedReader();
-  const exemplars = new Exemplars();
+  const histograms: Histograms = new Map();
   const meters = new MeterProvider({ resource, readers: [reader] });
   const tracers = options.otlpEndpoint === undefined ? undefined : await tracerProvider(resource, options.otlpEndpoint, options.sampleRatio ?? 1);
   return {
-    ...instruments(meters.getMeter(SCOPE, options.version), exemplars),
+    ...instruments(meters.getMeter(SCOPE, options.version), histograms),
     tracer: tracers?.getTracer(SCOPE, options.version) ?? noTelemetry.tracer,
     tracing: tracers !== undefined,
     async metrics(format) {
       const { resourceMetrics, errors } = await reader.collect();
       if (errors.length > 0) throw new AggregateError(errors, 'some metrics could not be collected');
-      return metricsText(resourceMetrics, exemplars, format);
+      return metricsText(resourceMetrics, histograms, format);
     },
     async shutdown() {
       await tracers?.shutdown();
@@ -95,7 +94,7 @@ async function tracerProvider(resource: Resource, endpoint: string, ratio: numbe
 
 /** Measures nothing: where telemetry is switched off, and for tools and tests that need none. */
 export const noTelemetry: Telemetry = {
-  ...instruments(createNoopMeter(), new Exemplars()),
+  ...noInstruments,
   // The API's own default provider makes spans that do nothing.
   tracer: trace.getTracer(SCOPE),
   tracing: false,
