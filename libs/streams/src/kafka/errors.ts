@@ -15,11 +15,8 @@ function causes(error: unknown): KafkaError[] {
 /** Whether the broker answered with one of these error codes. */
 export const hasType = (error: unknown, ...types: string[]): boolean => causes(error).some(({ type }) => type !== undefined && types.includes(type));
 
-/** PRODUCER_FENCED, which kafkajs has no name for. */
-const PRODUCER_FENCED = 90;
-
 /** Whether a newer producer with the same transactional id exists. */
-export const isFence = (error: unknown): boolean => hasType(error, 'INVALID_PRODUCER_EPOCH') || causes(error).some(({ code }) => code === PRODUCER_FENCED);
+export const isFence = (error: unknown): boolean => hasType(error, 'INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED');
 
 export const isUnknownTopic = (error: unknown): boolean => hasType(error, 'UNKNOWN_TOPIC_OR_PARTITION', 'INVALID_TOPIC_EXCEPTION');
 
@@ -43,6 +40,9 @@ const CONNECTION = new Set([
   'KafkaJSGroupCoordinatorNotFound',
 ]);
 
-/** Whether the coordinator no longer knows of the transaction (it moved, timed out, or the id expired): nothing of it remains, and a new one may begin. */
+/**
+ * Whether the coordinator no longer knows of the transaction (it moved, timed out, or the id expired), or has it to be aborted: nothing of it
+ * remains, and a new one may begin.
+ */
 export const isLostTransaction = (error: unknown): boolean =>
-  hasType(error, 'INVALID_TXN_STATE', 'INVALID_PRODUCER_ID_MAPPING', 'UNKNOWN_PRODUCER_ID', 'TRANSACTION_COORDINATOR_FENCED', 'OUT_OF_ORDER_SEQUENCE_NUMBER');
+  hasType(error, 'TRANSACTION_ABORTABLE', 'INVALID_TXN_STATE', 'INVALID_PRODUCER_ID_MAPPING', 'UNKNOWN_PRODUCER_ID', 'TRANSACTION_COORDINATOR_FENCED', 'OUT_OF_ORDER_SEQUENCE_NUMBER');

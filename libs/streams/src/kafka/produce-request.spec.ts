@@ -2,7 +2,9 @@ import { createRequire } from 'node:module';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Message } from 'kafkajs';
-import { encodeInOnePass, encodeProduce, type ProduceRequest } from './produce-request.js';
+import { encodeFlexibleProduce, encodeInOnePass, encodeProduce, type ProduceRequest } from './produce-request.js';
+import { RecordBatch } from './record-batch.js';
+import { Writer } from './writer.js';
 
 interface Request {
   encode(): Promise<{ readonly buffer: Buffer }>;
@@ -14,6 +16,19 @@ const reference = require('kafkajs/src/protocol/requests/produce/v7/request') as
 /** What kafkajs puts on the wire. */
 const framed = require('kafkajs/src/protocol/request') as (of: { correlationId: number; clientId: string; request: Request }) => Promise<{ readonly buffer: Buffer }>;
 const produce = require('kafkajs/src/protocol/requests/produce') as { protocol(of: { version: number }): (request: ProduceRequest) => { readonly request: Request } };
+
+
+/** kafkajs's encoder, which has what flexible versions are made of. */
+interface Encoder {
+  readonly buffer: Buffer;
+  writeInt16(value: number): Encoder;
+  writeInt32(value: number): Encoder;
+  writeUVarInt(value: number): Encoder;
+  writeUVarIntString(value: string | null): Encoder;
+  writeUVarIntBytes(value: Buffer): Encoder;
+  writeUVarIntArray(items: readonly Encoder[]): Encoder;
+}
+const Encoder = require('kafkajs/src/protocol/encoder') as new () => Encoder;
 
 const bytes = fc.uint8Array({ maxLength: 300 }).map((each) => Buffer.from(each));
 const message: fc.Arbitrary<Message> = fc.record({
@@ -47,6 +62,30 @@ describe('encodeProduce', () => {
       fc.asyncProperty(request, async (each) => {
         const { buffer } = await reference(each).encode();
         expect(encodeProduce(each).equals(buffer)).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('encodeFlexibleProduce', () => {
+  function batch({ transactionalId, producerId, producerEpoch }: ProduceRequest, data: ConstructorParameters<typeof RecordBatch>[0]): Buffer {
+    const records = new RecordBatch(data);
+    const out = new Writer(records.size);
+    records.write(out, { id: BigInt(String(producerId)), epoch: producerEpoch, transactional: Boolean(transactionalId) });
+    return out.bytes;
+  }
+
+  it('gives what kafkajs makes of the same fields', () => {
+    fc.assert(
+      fc.property(request, (each) => {
+        const topics = each.topicData.map(({ topic, partitions }) =>
+          new Encoder()
+            .writeUVarIntString(topic)
+            .writeUVarIntArray(partitions.map((data) => new Encoder().writeInt32(data.partition).writeUVarIntBytes(batch(each, data)).writeUVarInt(0)))
+            .writeUVarInt(0),
+        );
+        const head = new Encoder().writeUVarInt(0).writeUVarIntString(each.transactionalId ?? null).writeInt16(each.acks).writeInt32(each.timeout);
+        expect(encodeFlexibleProduce(each).equals(head.writeUVarIntArray(topics).writeUVarInt(0).buffer)).toBe(true);
       }),
     );
   });

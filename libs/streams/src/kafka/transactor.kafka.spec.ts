@@ -4,6 +4,7 @@ import type { EventLog } from '../log.js';
 import type { NewRecord } from '../record.js';
 import type { RuntimeLogger } from '../runtime.js';
 import { readAll, record, text, topicSpec, unique } from '../testing/fixtures.js';
+import { agreeOnTransactions } from '../testing/transaction-version.js';
 import { openDriver } from './driver.js';
 import { openKafkaLog } from './kafka-log.js';
 import { Inquiry } from './inquiry.js';
@@ -17,7 +18,7 @@ const silent: RuntimeLogger = { info: () => undefined, warn: () => undefined, er
  * What Kafka leaves behind when its only broker is killed between the markers of one transaction is made here by two transactions:
  * of a commit, either the records or the offsets.
  */
-describe('a commit of which Kafka has lost a part', () => {
+describe.each([1, 2])('a commit of which Kafka has lost a part, with transaction.version %i', (version) => {
   let server: KafkaServer;
   let log: EventLog;
   let inquiry: Inquiry;
@@ -26,6 +27,7 @@ describe('a commit of which Kafka has lost a part', () => {
   const options = () => ({ brokers: server.brokers, clientId: 'test', logger: silent });
   beforeAll(async () => {
     server = await startKafka();
+    await agreeOnTransactions(openDriver(options()), version);
     log = openKafkaLog(options());
     inquiry = new Inquiry(openDriver(options()));
   });

@@ -1,0 +1,75 @@
+import type { TransactionBrokers } from './transaction-brokers.js';
+import type { Content, Identity, LeaderData, Produced, TopicOffsets, TransactionProtocol } from './transaction-protocol.js';
+
+const PRODUCE_TIMEOUT_MS = 30_000;
+
+/**
+ * Transactions of Kafka before 4.0, in three trips: the client tells the coordinator what a transaction is about to touch, partitions and
+ * group at once, then sends records and offsets at once, then the end.
+ */
+export class TransactionV1 implements TransactionProtocol {
+  readonly #brokers: TransactionBrokers;
+
+  constructor(brokers: TransactionBrokers) {
+    this.#brokers = brokers;
+  }
+
+  async begin({ identity, requests, offsets }: Content): Promise<void> {
+    const { transactionalId, groupId } = this.#brokers;
+    const topics = partitionsOf(requests.flat());
+    const coordinator = await this.#brokers.ofTransaction();
+    await all([
+      ...(topics.length > 0 ? [coordinator.addPartitionsToTxn({ ...identity, transactionalId, topics })] : []),
+      ...(offsets === undefined ? [] : [coordinator.addOffsetsToTxn({ ...identity, transactionalId, groupId })]),
+    ]);
+  }
+
+  async send({ identity, requests, offsets = [] }: Content): Promise<Produced[]> {
+    const produced = this.#produce(identity, requests);
+    await all([produced, this.#sendOffsets(identity, offsets)]);
+    return produced;
+  }
+
+  async end(identity: Identity, commit: boolean): Promise<Identity> {
+    const coordinator = await this.#brokers.ofTransaction();
+    await coordinator.endTxn({ ...identity, transactionalId: this.#brokers.transactionalId, transactionResult: commit });
+    return identity;
+  }
+
+  async #produce(identity: Identity, requests: Content['requests']): Promise<Produced[]> {
+    const produced: Produced[] = [];
+    for (const request of requests) {
+      const sent = request.map((data) => this.#produceTo(identity, data));
+      await all(sent);
+      produced.push(...(await Promise.all(sent)));
+    }
+    return produced;
+  }
+
+  async #produceTo(identity: Identity, { nodeId, topicData }: LeaderData): Promise<Produced> {
+    const leader = await this.#brokers.node(nodeId);
+    return leader.produce({ ...identity, transactionalId: this.#brokers.transactionalId, acks: -1, timeout: PRODUCE_TIMEOUT_MS, compression: 0, topicData });
+  }
+
+  async #sendOffsets(identity: Identity, topics: readonly TopicOffsets[]): Promise<void> {
+    if (topics.length === 0) return;
+    const coordinator = await this.#brokers.ofGroup();
+    await coordinator.txnOffsetCommit({ ...identity, transactionalId: this.#brokers.transactionalId, groupId: this.#brokers.groupId, topics });
+  }
+}
+
+function partitionsOf(data: readonly LeaderData[]): { topic: string; partitions: number[] }[] {
+  const found = new Map<string, Set<number>>();
+  for (const { topic, partitions } of data.flatMap(({ topicData }) => topicData)) {
+    const numbers = found.get(topic) ?? new Set();
+    found.set(topic, numbers);
+    for (const { partition } of partitions) numbers.add(partition);
+  }
+  return [...found].map(([topic, numbers]) => ({ topic, partitions: [...numbers] }));
+}
+
+/** Waits for all of them, and only then fails with the first error: nothing of a transaction that failed is still under way. */
+async function all(requests: readonly Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(requests)).find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
