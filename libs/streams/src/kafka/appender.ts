@@ -1,7 +1,7 @@
-import type { Kafka, Producer } from 'kafkajs';
+import type { Kafka } from 'kafkajs';
 import type { NewRecord } from '../record.js';
 import { refuseTooLarge, RequestBuilder } from './batching.js';
-import { PATIENT } from './driver.js';
+import { IdempotentProducer } from './idempotent-producer.js';
 import type { Inquiry } from './inquiry.js';
 
 /** One call of append() that waits, or is under way. */
@@ -20,7 +20,7 @@ interface Call {
 export class Appender {
   readonly #kafka: Kafka;
   readonly #inquiry: Inquiry;
-  #producer: Producer | undefined;
+  #producer: IdempotentProducer | undefined;
   #waiting: Call[] = [];
   #draining: Promise<void> | undefined;
   #closed = false;
@@ -43,7 +43,7 @@ export class Appender {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#draining;
-    await this.#producer?.disconnect();
+    await this.#producer?.close();
     this.#producer = undefined;
   }
 
@@ -96,30 +96,14 @@ export class Appender {
 
   async #send(request: RequestBuilder): Promise<void> {
     try {
-      this.#producer ??= await this.#openProducer();
-      await this.#producer.sendBatch({ acks: -1, topicMessages: request.topicMessages });
+      this.#producer ??= await IdempotentProducer.open(this.#kafka);
+      await this.#producer.send(request.batches);
     } catch (error) {
-      // Whether the broker has it is unknown, and kafkajs would give its sequence numbers to what comes next, which the broker might
-      // then take for a repetition and drop. A new producer has numbers of its own.
+      // Whether the broker has it is unknown, and the numbers of its records are used up. A new producer has numbers of its own.
       const producer = this.#producer;
       this.#producer = undefined;
-      await producer?.disconnect();
+      await producer?.close();
       throw error;
     }
   }
-
-  async #openProducer(): Promise<Producer> {
-    const producer = this.#kafka.producer({
-      idempotent: true,
-      maxInFlightRequests: 1,
-      allowAutoTopicCreation: false,
-      createPartitioner: () => partitionOfMessage,
-      retry: PATIENT,
-    });
-    await producer.connect();
-    return producer;
-  }
 }
-
-/** Records say themselves where they go. */
-const partitionOfMessage = ({ message }: { message: { partition?: number } }): number => message.partition ?? 0;

@@ -1,43 +1,49 @@
-import type { Message, TopicMessages } from 'kafkajs';
 import type { NewRecord } from '../record.js';
-import { RecordWriter, sizeOf } from './record-codec.js';
+import { RecordBatch } from './record-batch.js';
+import { sizeOf } from './record-codec.js';
 
 /** The broker refuses a batch of one partition above 1 MiB (message.max.bytes, 1048588 by default) and does not say so as something to retry. */
 export const MAX_BATCH_BYTES = 1_000_000;
 /** All partitions of one request together. */
 const MAX_REQUEST_BYTES = 4_000_000;
 
+/** Records for one partition of a topic. */
+export interface PartitionBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly batch: RecordBatch;
+}
+
 /** Gathers the records of one request to the broker: below the limit of each partition, in order. */
 export class RequestBuilder {
-  /** By topic: its messages, and their bytes by partition. */
-  readonly #byTopic = new Map<string, { readonly messages: Message[]; readonly bytes: number[] }>();
-  readonly #writer = new RecordWriter();
+  readonly #byTopic = new Map<string, PartitionBatch[]>();
   #total = 0;
 
   /** Adds a record, or returns false when it has to go with the next request. A record is always taken when it is the first. */
   add(record: NewRecord): boolean {
+    const { topic, partition } = record;
     const size = sizeOf(record);
-    let gathered = this.#byTopic.get(record.topic);
-    const bytes = (gathered?.bytes[record.partition] ?? 0) + size;
-    if (this.#total > 0 && (bytes > MAX_BATCH_BYTES || this.#total + size > MAX_REQUEST_BYTES)) return false;
+    let partitions = this.#byTopic.get(topic);
+    const gathered = partitions?.[partition];
+    if (this.#total > 0 && ((gathered?.batch.size ?? 0) + size > MAX_BATCH_BYTES || this.#total + size > MAX_REQUEST_BYTES)) return false;
     this.#total += size;
-    if (gathered === undefined) this.#byTopic.set(record.topic, (gathered = { messages: [], bytes: [] }));
-    gathered.messages.push(this.#writer.write(record));
-    gathered.bytes[record.partition] = bytes;
+    if (partitions === undefined) this.#byTopic.set(topic, (partitions = []));
+    (gathered ?? (partitions[partition] = { topic, partition, batch: new RecordBatch() })).batch.add(record);
     return true;
   }
 
-  get topicMessages(): TopicMessages[] {
-    return [...this.#byTopic].map(([topic, { messages }]) => ({ topic, messages }));
+  get batches(): PartitionBatch[] {
+    // Partitions without records have left holes.
+    return [...this.#byTopic.values()].flatMap((partitions) => partitions.filter(() => true));
   }
 }
 
 /** Splits records into requests. */
-export function* requests(records: readonly NewRecord[]): Generator<TopicMessages[]> {
+export function* requests(records: readonly NewRecord[]): Generator<PartitionBatch[]> {
   for (let next = 0; next < records.length; ) {
     const request = new RequestBuilder();
     while (next < records.length && request.add(records[next]!)) next++;
-    yield request.topicMessages;
+    yield request.batches;
   }
 }
 

@@ -4,9 +4,9 @@ import type { RuntimeLogger } from '../runtime.js';
 import { readTls, type TlsFiles } from '../tls.js';
 import { readCommittedOnly } from './aborted-records.js';
 import { rememberCoordinators } from './coordinator-cache.js';
+import { prependWhereThereIsRoom } from './exchange.js';
 import { decodeInOnePass } from './fetch-response.js';
 import { stopIdleTimer } from './idle-timer.js';
-import { encodeInOnePass } from './produce-request.js';
 
 /** How to reach a Kafka. */
 export interface KafkaOptions {
@@ -37,7 +37,7 @@ export const PATIENT = { initialRetryTime: 50, maxRetryTime: 1_000, retries: 30 
  */
 export function openDriver(options: KafkaOptions, disconnected?: () => void): Kafka {
   stopIdleTimer();
-  encodeInOnePass();
+  prependWhereThereIsRoom();
   decodeInOnePass();
   rememberCoordinators();
   readCommittedOnly();

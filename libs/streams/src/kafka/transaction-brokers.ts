@@ -1,6 +1,7 @@
 import type { Broker, Cluster } from 'kafkajs';
-import type { Identity, Produced, TopicData, TopicOffsets } from './transaction-protocol.js';
-import type { Exchange } from './transaction-requests.js';
+import type { Exchange } from './exchange.js';
+import type { Identity } from './produce-request.js';
+import type { TopicOffsets } from './transaction-protocol.js';
 
 /** Requests that kafkajs has and leaves out of its types, and the way to others. */
 export type TransactionalBroker = Broker & {
@@ -9,7 +10,6 @@ export type TransactionalBroker = Broker & {
   addOffsetsToTxn(request: Identity & { transactionalId: string; groupId: string }): Promise<unknown>;
   txnOffsetCommit(request: Identity & { transactionalId: string; groupId: string; topics: readonly TopicOffsets[] }): Promise<unknown>;
   endTxn(request: Identity & { transactionalId: string; transactionResult: boolean }): Promise<unknown>;
-  produce(request: Identity & { transactionalId: string; acks: number; timeout: number; compression: number; topicData: readonly TopicData[] }): Promise<Produced>;
   readonly connectionPool: { send<Answer>(exchange: Exchange<Answer>): Promise<Answer> };
 };
 

@@ -1,32 +1,9 @@
-import type { Message } from 'kafkajs';
-
-/** Who writes, as the broker knows it. */
-export interface Identity {
-  readonly producerId: string;
-  readonly producerEpoch: number;
-}
+import type { Identity, LeaderData, Produced } from './produce-request.js';
 
 /** Offsets of a group to commit with a transaction. */
 export interface TopicOffsets {
   readonly topic: string;
   readonly partitions: readonly { readonly partition: number; readonly offset: string; readonly metadata: string }[];
-}
-
-/** Records of a topic, by partition. */
-export interface TopicData {
-  readonly topic: string;
-  readonly partitions: { readonly partition: number; readonly firstSequence: number; readonly messages: readonly Message[] }[];
-}
-
-/** Records for the partitions that one broker leads. */
-export interface LeaderData {
-  readonly nodeId: string;
-  readonly topicData: readonly TopicData[];
-}
-
-/** Where records have been written to. */
-export interface Produced {
-  readonly topics: readonly { readonly topicName: string; readonly partitions: readonly { readonly partition: number; readonly baseOffset: string }[] }[];
 }
 
 /** What a transaction consists of. */

@@ -1,12 +1,7 @@
 import { createRequire } from 'node:module';
-import { encodeFlexibleProduce, roomy } from './produce-request.js';
-import type { Identity, Produced, TopicData, TopicOffsets } from './transaction-protocol.js';
-
-/** A request with its answer, in the form that kafkajs's connections take. */
-export interface Exchange<Answer> {
-  readonly request: { readonly apiKey: number; readonly apiVersion: number; readonly apiName: string; encode(): Promise<unknown> };
-  readonly response: { decode(bytes: Buffer): Promise<Answer>; parse(answer: Answer): Promise<Answer> };
-}
+import { roomy, type Exchange } from './exchange.js';
+import { encodeFlexibleProduce, type Identity, type Produced, type ProduceRequest } from './produce-request.js';
+import type { TopicOffsets } from './transaction-protocol.js';
 
 /** What kafkajs has for the form of newer requests: lengths are varints, each one more than it is, and structures end with tagged fields. */
 interface Encoder {
@@ -44,7 +39,6 @@ const PRODUCE = { apiKey: 0, apiName: 'Produce', apiVersion: 12 };
 const TXN_OFFSET_COMMIT = { apiKey: 28, apiName: 'TxnOffsetCommit', apiVersion: 5 };
 const END_TXN = { apiKey: 26, apiName: 'EndTxn', apiVersion: 5 };
 
-const PRODUCE_TIMEOUT_MS = 30_000;
 const NO_GENERATION = -1;
 const NO_LEADER_EPOCH = -1;
 const NO_TAGS = 0;
@@ -58,8 +52,7 @@ const NEWER = [
 ];
 
 /** Records, whose partitions the broker takes into the transaction itself. */
-export function produce(transactionalId: string, { producerId, producerEpoch }: Identity, topicData: readonly TopicData[]): Exchange<Produced> {
-  const fields = { transactionalId, producerId, producerEpoch, acks: -1, timeout: PRODUCE_TIMEOUT_MS, compression: 0, topicData };
+export function produce(fields: ProduceRequest): Exchange<Produced> {
   return {
     request: { ...PRODUCE, encode: () => Promise.resolve(roomy((headRoom) => encodeFlexibleProduce(fields, headRoom))) },
     response: flexible((input) => ({

@@ -1,7 +1,7 @@
+import { produceV7 } from './produce-exchange.js';
+import type { Identity, LeaderData, Produced } from './produce-request.js';
 import type { TransactionBrokers } from './transaction-brokers.js';
-import type { Content, Identity, LeaderData, Produced, TopicOffsets, TransactionProtocol } from './transaction-protocol.js';
-
-const PRODUCE_TIMEOUT_MS = 30_000;
+import type { Content, TopicOffsets, TransactionProtocol } from './transaction-protocol.js';
 
 /**
  * Transactions of Kafka before 4.0, in three trips: the client tells the coordinator what a transaction is about to touch, partitions and
@@ -48,7 +48,7 @@ export class TransactionV1 implements TransactionProtocol {
 
   async #produceTo(identity: Identity, { nodeId, topicData }: LeaderData): Promise<Produced> {
     const leader = await this.#brokers.node(nodeId);
-    return leader.produce({ ...identity, transactionalId: this.#brokers.transactionalId, acks: -1, timeout: PRODUCE_TIMEOUT_MS, compression: 0, topicData });
+    return leader.connectionPool.send(produceV7({ transactionalId: this.#brokers.transactionalId, identity, topicData }));
   }
 
   async #sendOffsets(identity: Identity, topics: readonly TopicOffsets[]): Promise<void> {

@@ -1,5 +1,6 @@
 import type { TransactionBrokers } from './transaction-brokers.js';
-import type { Content, Identity, Produced, TransactionProtocol } from './transaction-protocol.js';
+import type { Identity, Produced } from './produce-request.js';
+import type { Content, TransactionProtocol } from './transaction-protocol.js';
 import { endTxn, produce, txnOffsetCommit } from './transaction-requests.js';
 
 /**
@@ -34,7 +35,7 @@ export class TransactionV2 implements TransactionProtocol {
     const produced: Produced[] = [];
     for (const { nodeId, topicData } of requests.flat()) {
       const leader = await this.#brokers.node(nodeId);
-      produced.push(await leader.connectionPool.send(produce(this.#brokers.transactionalId, identity, topicData)));
+      produced.push(await leader.connectionPool.send(produce({ transactionalId: this.#brokers.transactionalId, identity, topicData })));
     }
     return produced;
   }

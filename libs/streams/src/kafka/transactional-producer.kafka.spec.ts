@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { startKafka, type KafkaServer } from '@millwright/servers';
-import type { Broker, Kafka, TopicMessages } from 'kafkajs';
+import type { Broker, Kafka } from 'kafkajs';
 import type { EventLog } from '../log.js';
 import type { RuntimeLogger } from '../runtime.js';
-import { readAll, text, topicSpec, unique } from '../testing/fixtures.js';
+import type { NewRecord } from '../record.js';
+import { readAll, record, text, topicSpec, unique } from '../testing/fixtures.js';
 import { agreeOnTransactions } from '../testing/transaction-version.js';
+import { requests } from './batching.js';
 import { openCluster, openDriver } from './driver.js';
 import { isFence } from './errors.js';
 import { Inquiry } from './inquiry.js';
@@ -40,10 +42,7 @@ describe.each([1, 2])('transactions of a cluster with transaction.version %i', (
   });
 
   const open = (): Promise<TransactionalProducer> => TransactionalProducer.open(driver(), `${group}-1`, group, 30_000);
-  const to = (topic: string, ...texts: string[]): TopicMessages => ({
-    topic,
-    messages: texts.map((each) => ({ partition: 1, key: 'k', value: Buffer.from(each), headers: { schema: 't', source: 's', sequence: '0' } })),
-  });
+  const to = (topic: string, ...texts: string[]): NewRecord[] => texts.map((each) => record(topic, 1, 'k', each));
   const upTo = (offset: number): TopicOffsets[] => [{ topic: input, partitions: [{ partition: 1, offset: `${offset}`, metadata: `note ${offset} – ü` }] }];
   const texts = async (topic: string): Promise<string[]> => (await readAll(log, [topic])).map(text);
   const committed = () => inquiry.committed(group, 1, [input]);
@@ -51,7 +50,7 @@ describe.each([1, 2])('transactions of a cluster with transaction.version %i', (
   it('commit records and offsets, or neither', async () => {
     const producer = await open();
     for (let i = 1; i <= 5; i++) {
-      await producer.send([[to(output, `${i}a`, `${i}b`), to(other, `${i}`)], [to(output, `${i}c`)]], upTo(i));
+      await producer.send([...requests([...to(output, `${i}a`, `${i}b`), ...to(other, `${i}`)]), ...requests(to(output, `${i}c`))], upTo(i));
       await producer.end(i !== 3);
     }
     await producer.ended();
@@ -65,13 +64,13 @@ describe.each([1, 2])('transactions of a cluster with transaction.version %i', (
 
   it('may be of records alone, of offsets alone, or take a group in without offsets', async () => {
     const producer = await open();
-    await producer.send([[to(output, '1')]], undefined);
+    await producer.send(requests(to(output, '1')), undefined);
     await producer.end(true);
     await producer.send([], upTo(7));
     await producer.end(true);
-    await producer.send([[to(output, '2')]], []);
+    await producer.send(requests(to(output, '2')), []);
     await producer.end(false);
-    await producer.send([[to(output, '3')]], []);
+    await producer.send(requests(to(output, '3')), []);
     await producer.end(true);
     await producer.ended();
     expect(await texts(output)).toEqual(['1', '3']);
@@ -85,19 +84,19 @@ describe.each([1, 2])('transactions of a cluster with transaction.version %i', (
     ['ends', 2],
   ])('fence an owner that %s when another has taken over', async (_, step) => {
     const old = await open();
-    await old.send([[to(output, 'before')]], upTo(1));
+    await old.send(requests(to(output, 'before')), upTo(1));
     await old.end(true);
     await old.ended();
     if (step > 0) await old.send([], upTo(2));
-    if (step > 1) await old.send([[to(output, 'lost')]], undefined);
+    if (step > 1) await old.send(requests(to(output, 'lost')), undefined);
     const successor = await open();
     const goOn = async (): Promise<void> => {
-      if (step < 2) await old.send([[to(output, 'zombie')]], step === 0 ? upTo(2) : undefined);
+      if (step < 2) await old.send(requests(to(output, 'zombie')), step === 0 ? upTo(2) : undefined);
       await old.end(true);
     };
     const error: unknown = await goOn().catch((reason: unknown) => reason);
     expect(isFence(error)).toBe(true);
-    await successor.send([[to(output, 'after')]], upTo(3));
+    await successor.send(requests(to(output, 'after')), upTo(3));
     await successor.end(true);
     await successor.ended();
     expect(await texts(output)).toEqual(['before', 'after']);
@@ -109,7 +108,7 @@ describe.each([1, 2])('transactions of a cluster with transaction.version %i', (
   it('are of one epoch of the producer each where the cluster has that', async () => {
     const producer = await open();
     for (let i = 1; i <= 3; i++) {
-      await producer.send([[to(output, `${i}`)]], upTo(i));
+      await producer.send(requests(to(output, `${i}`)), upTo(i));
       await producer.end(true);
     }
     await producer.close();

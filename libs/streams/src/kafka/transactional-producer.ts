@@ -1,10 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Cluster, Kafka, Message, TopicMessages } from 'kafkajs';
+import type { Cluster, Kafka } from 'kafkajs';
 import type { Offsets } from '../log.js';
+import type { PartitionBatch } from './batching.js';
 import { openCluster, PATIENT } from './driver.js';
 import { hasType, mayPass } from './errors.js';
+import type { Identity, Produced, TopicData } from './produce-request.js';
+import { byLeader, Sequences } from './sequences.js';
 import { TransactionBrokers } from './transaction-brokers.js';
-import type { Content, Identity, LeaderData, Produced, TopicData, TopicOffsets, TransactionProtocol } from './transaction-protocol.js';
+import type { Content, TopicOffsets, TransactionProtocol } from './transaction-protocol.js';
 import { finalizedFeatures } from './transaction-requests.js';
 import { TransactionV1 } from './transaction-v1.js';
 import { TransactionV2 } from './transaction-v2.js';
@@ -39,8 +42,7 @@ export class TransactionalProducer {
   /** When the last transaction was ended, and how long the broker is then busy with it, as far as is known. */
   #endedAtMs = -Infinity;
   #busyMs = 0;
-  /** Number of the next record, by topic and partition: by it the broker tells repetitions. */
-  readonly #sequences = new Map<string, number>();
+  readonly #sequences = new Sequences();
   readonly #ends: Record<string, number> = {};
 
   private constructor(cluster: Cluster, protocol: TransactionProtocol, identity: Identity) {
@@ -84,13 +86,13 @@ export class TransactionalProducer {
 
   /**
    * Sends records and offsets in a transaction and leaves it open.
-   * @param requests the records, each request small enough for the broker; messages carry their partition
+   * @param requests the records, each request small enough for the broker
    * @param offsets of the group; an empty list takes its offsets into the transaction without changing any, undefined leaves them out
    */
-  async send(requests: Iterable<readonly TopicMessages[]>, offsets: readonly TopicOffsets[] | undefined): Promise<void> {
-    const batches = [...requests].map((topicMessages) => byTopicAndPartition(topicMessages));
-    await this.#cluster.addMultipleTargetTopics([...new Set(batches.flat().map(({ topic }) => topic))]);
-    const content = { identity: this.#identity, requests: batches.map((batch) => this.#byLeader(batch)), offsets };
+  async send(requests: Iterable<readonly PartitionBatch[]>, offsets: readonly TopicOffsets[] | undefined): Promise<void> {
+    const all = [...requests];
+    await this.#cluster.addMultipleTargetTopics([...new Set(all.flat().map(({ topic }) => topic))]);
+    const content = { identity: this.#identity, requests: all.map((batches) => byLeader(this.#cluster, this.#sequences.number(batches))), offsets };
     await this.#begin(content);
     const produced = await this.#protocol.send(content);
     content.requests.flat().forEach(({ topicData }, i) => this.#note(topicData, produced[i]!));
@@ -113,8 +115,8 @@ export class TransactionalProducer {
   #note(sent: readonly TopicData[], { topics }: Produced): void {
     for (const { topicName, partitions } of topics) {
       for (const { partition, baseOffset } of partitions) {
-        const { messages } = sent.find(({ topic }) => topic === topicName)!.partitions.find((each) => each.partition === partition)!;
-        this.#ends[topicName] = Number(baseOffset) + messages.length;
+        const { batch } = sent.find(({ topic }) => topic === topicName)!.partitions.find((each) => each.partition === partition)!;
+        this.#ends[topicName] = Number(baseOffset) + batch.count;
       }
     }
   }
@@ -137,51 +139,4 @@ export class TransactionalProducer {
       if (tries >= SOON_TRIES) delay = Math.min(2 * delay, LATER_MS);
     }
   }
-
-  /** Numbers the records and sorts them by the leaders of their partitions. */
-  #byLeader(batch: readonly PartitionMessages[]): LeaderData[] {
-    const found = new Map<string, Map<string, TopicData>>();
-    for (const { topic, partition, messages } of batch) {
-      const leader = this.#cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition)?.leader;
-      if (leader === undefined) throw new Error(`Topic ${topic} has no partition ${partition}.`);
-      const topics = getOrMake(found, `${leader}`, () => new Map<string, TopicData>());
-      getOrMake(topics, topic, () => ({ topic, partitions: [] })).partitions.push({ partition, firstSequence: this.#number(topic, partition, messages.length), messages });
-    }
-    return [...found].map(([nodeId, topics]) => ({ nodeId, topicData: [...topics.values()] }));
-  }
-
-  /** Number of the first of so many records. */
-  #number(topic: string, partition: number, count: number): number {
-    const key = `${partition}/${topic}`;
-    const first = this.#sequences.get(key) ?? 0;
-    // Sequence numbers are of 32 bits and begin anew after the greatest.
-    this.#sequences.set(key, (first + count) % 2 ** 31);
-    return first;
-  }
-}
-
-function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) map.set(key, (value = make()));
-  return value;
-}
-
-interface PartitionMessages {
-  readonly topic: string;
-  readonly partition: number;
-  readonly messages: Message[];
-}
-
-function byTopicAndPartition(topicMessages: readonly TopicMessages[]): PartitionMessages[] {
-  const found = new Map<string, PartitionMessages>();
-  for (const { topic, messages } of topicMessages) {
-    for (const message of messages) {
-      const partition = message.partition ?? 0;
-      const key = `${partition}/${topic}`;
-      const same = found.get(key);
-      if (same === undefined) found.set(key, { topic, partition, messages: [message] });
-      else same.messages.push(message);
-    }
-  }
-  return [...found.values()];
 }

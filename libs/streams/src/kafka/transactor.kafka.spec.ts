@@ -5,11 +5,11 @@ import type { NewRecord } from '../record.js';
 import type { RuntimeLogger } from '../runtime.js';
 import { readAll, record, text, topicSpec, unique } from '../testing/fixtures.js';
 import { agreeOnTransactions } from '../testing/transaction-version.js';
+import { requests } from './batching.js';
 import { openDriver } from './driver.js';
 import { openKafkaLog } from './kafka-log.js';
 import { Inquiry } from './inquiry.js';
 import { decodeReceipt, encodeReceipt, type Receipt } from './receipt.js';
-import { RecordWriter } from './record-codec.js';
 import { TransactionalProducer } from './transactional-producer.js';
 
 const silent: RuntimeLogger = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -54,9 +54,7 @@ describe.each([1, 2])('a commit of which Kafka has lost a part, with transaction
   /** Writes one half of a commit in the name of the group's transactor. */
   async function half(records: readonly NewRecord[], offset?: { readonly offset: number; readonly note: string }): Promise<void> {
     const producer = await TransactionalProducer.open(openDriver(options()), `${group}-0`, group, 30_000);
-    const topics = [...new Set(records.map(({ topic }) => topic))];
-    const request = topics.map((topic) => ({ topic, messages: records.filter((each) => each.topic === topic).map((each) => new RecordWriter().write(each)) }));
-    await producer.send(records.length > 0 ? [request] : [], offset && [{ topic: input, partitions: [{ partition: 0, offset: `${offset.offset}`, metadata: offset.note }] }]);
+    await producer.send(requests(records), offset && [{ topic: input, partitions: [{ partition: 0, offset: `${offset.offset}`, metadata: offset.note }] }]);
     await producer.end(true);
     await producer.close();
   }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Kafka, TopicMessages } from 'kafkajs';
+import type { Kafka } from 'kafkajs';
 import { FencedError, LostCommitError, type Offsets, type Transactor } from '../log.js';
 import type { LogRecord, NewRecord } from '../record.js';
 import { taskName } from '../state.js';
@@ -16,8 +16,8 @@ const TRANSACTION_TIMEOUT_MS = 30_000;
 const PATIENCE_MS = 60_000;
 const RETRY_MS = 50;
 
-/** Key of the records that are written to be aborted; compacted topics need one. */
-const ABORTED_KEY = '~aborted';
+/** What is written to be aborted; compacted topics need a key. */
+const ABORTED = { key: '~aborted', value: new Uint8Array(0), timeMs: 0, headers: { schema: '', source: '', sequence: 0 } } as const;
 
 /** Where a transactor reads and writes. */
 export interface TransactorScope {
@@ -240,13 +240,12 @@ export class KafkaTransactor implements Transactor {
   }
 
   async #abortWhatIsLeft(producer: TransactionalProducer): Promise<void> {
-    const topicMessages: TopicMessages[] = [];
+    const aborted: NewRecord[] = [];
     for (const topic of this.#outputs) {
       // A topic that does not exist holds nothing.
-      if (!(await this.#inquiry.exists(topic))) continue;
-      topicMessages.push({ topic, messages: [{ partition: this.#scope.partition, key: ABORTED_KEY, value: Buffer.alloc(0) }] });
+      if (await this.#inquiry.exists(topic)) aborted.push({ ...ABORTED, topic, partition: this.#scope.partition });
     }
-    await producer.send(topicMessages.length > 0 ? [topicMessages] : [], []);
+    await producer.send(requests(aborted), []);
     await producer.end(false);
     // Before that, offsets are asked for in vain: a group coordinator that has just been loaded answers as of when it last knew what was
     // on all replicas, which after kill -9 may be from before the first commit.

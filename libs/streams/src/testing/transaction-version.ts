@@ -2,8 +2,9 @@ import { createRequire } from 'node:module';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Kafka } from 'kafkajs';
 import { openCluster } from '../kafka/driver.js';
+import type { Exchange } from '../kafka/exchange.js';
 import { TransactionBrokers } from '../kafka/transaction-brokers.js';
-import { finalizedFeatures, type Exchange } from '../kafka/transaction-requests.js';
+import { finalizedFeatures } from '../kafka/transaction-requests.js';
 
 const FEATURE = 'transaction.version';
 /** Lower than it was, if nothing is lost by that. */
