@@ -8,9 +8,6 @@ const PREFIX = 8 + 4 + 4 + 1 + 4;
 const FIELDS = 2 + 4 + 8 + 8 + 8 + 2 + 4 + 4;
 const MAGIC = 2;
 const TRANSACTIONAL = 0x10;
-const LEAST_BYTES = 4_096;
-/** Length, attributes, time, place in the batch, lengths of key and value: what a record has beside key, value and headers, at most. */
-const FRAMING = 5 + 1 + 1 + 5 + 5 + 5;
 
 /** Who writes a batch, as it stands in it. */
 export interface Owner {
@@ -20,17 +17,18 @@ export interface Owner {
 }
 
 /**
- * A record batch of format 2 (KIP-98) that grows record by record, in the form in which the broker gets it. kafkajs makes a buffer for
- * every record and every header, copies them four times and takes the checksum byte by byte, which costs several times more than all
- * else that a producer does with records of some KiB.
+ * A record batch of format 2 (KIP-98), of which the size is known all the time, so that it is written where it belongs at once. kafkajs
+ * makes a buffer for every record and every header, copies them four times and takes the checksum byte by byte, which costs several
+ * times more than all else that a producer does with records of some KiB.
  *
  * Event time is a header: Kafka's own timestamp stays the time of writing, since by it the broker ages records out and forgets
  * idempotent producers, which a replay of last year's data would suffer from at once.
  */
 export class RecordBatch {
-  #bytes = Buffer.allocUnsafe(LEAST_BYTES);
-  #end = PREFIX + FIELDS;
-  #count = 0;
+  readonly #records: NewRecord[] = [];
+  /** Length that stands before each record. */
+  readonly #lengths: number[] = [];
+  #size = PREFIX + FIELDS;
   readonly #timeMs: number;
   readonly #headers = new CommonHeaders();
 
@@ -40,90 +38,73 @@ export class RecordBatch {
   }
 
   get count(): number {
-    return this.#count;
+    return this.#records.length;
   }
 
   /** Bytes of the whole batch. */
   get size(): number {
-    return this.#end;
+    return this.#size;
   }
 
-  add({ key, value, timeMs, headers }: NewRecord): void {
-    const common = this.#headers.encode(headers);
-    const sequence = String(headers.sequence);
-    const time = String(timeMs);
-    const keyBytes = sizeOfText(key);
-    const rest = common.length + SEQUENCE.length + 1 + sequence.length + TIME.length + 1 + time.length;
-    const size = 1 + 1 + sizeOfVarint(this.#count) + sizeOfVarint(keyBytes) + keyBytes + sizeOfVarint(value.length) + value.length + rest;
-    this.#reserve(FRAMING + size);
-    this.#varint(size);
-    // No attributes, and the time of the batch.
-    this.#bytes[this.#end++] = 0;
-    this.#bytes[this.#end++] = 0;
-    this.#varint(this.#count);
-    this.#varint(keyBytes);
-    this.#text(key, keyBytes);
-    this.#varint(value.length);
-    this.#copy(value);
-    this.#copy(common);
-    this.#copy(SEQUENCE);
-    this.#varint(sequence.length);
-    this.#text(sequence, sequence.length);
-    this.#copy(TIME);
-    this.#varint(time.length);
-    this.#text(time, time.length);
-    this.#count++;
+  add(record: NewRecord): void {
+    const { key, value, timeMs, headers } = record;
+    const attributesAndTime = 1 + 1;
+    const length =
+      attributesAndTime + sizeOfVarint(this.#records.length) + sizeOfData(sizeOfText(key)) + sizeOfData(value.length) +
+      this.#headers.encode(headers).length + SEQUENCE.length + sizeOfData(sizeOfNumber(headers.sequence)) + TIME.length + sizeOfData(sizeOfNumber(timeMs));
+    this.#records.push(record);
+    this.#lengths.push(length);
+    this.#size += sizeOfData(length);
   }
 
-  /** Writes the batch with its head. @param firstSequence number of its first record, by which the broker tells repetitions */
+  /** @param firstSequence number of its first record, by which the broker tells repetitions */
   write(out: Writer, { id, epoch, transactional }: Owner, firstSequence: number): void {
-    const head = out.position;
     out.int64(0n);
-    out.int32(this.#end - 12);
+    out.int32(this.#size - 12);
     out.int32(0);
     out.int8(MAGIC);
     const checksumAt = out.position;
     out.int32(0);
     out.int16(transactional ? TRANSACTIONAL : 0);
-    out.int32(this.#count - 1);
+    out.int32(this.count - 1);
     out.int64(BigInt(this.#timeMs));
     out.int64(BigInt(this.#timeMs));
     out.int64(id);
     out.int16(epoch);
     out.int32(firstSequence);
-    out.int32(this.#count);
-    this.#bytes.copy(out.bytes, out.position, PREFIX + FIELDS, this.#end);
-    out.position = head + this.#end;
+    out.int32(this.count);
+    for (let i = 0; i < this.#records.length; i++) this.#writeRecord(out, this.#records[i]!, i);
     out.bytes.writeUInt32BE(crc32c(out.bytes.subarray(checksumAt + 4, out.position)), checksumAt);
   }
 
-  #reserve(bytes: number): void {
-    if (this.#end + bytes <= this.#bytes.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(2 * this.#bytes.length, this.#end + bytes));
-    this.#bytes.copy(larger, 0, 0, this.#end);
-    this.#bytes = larger;
-  }
-
-  /** Zigzag, as all varints of a record are; none is negative. */
-  #varint(value: number): void {
-    let rest = 2 * value;
-    for (; rest >= 128; rest = Math.floor(rest / 128)) this.#bytes[this.#end++] = (rest % 128) | 0x80;
-    this.#bytes[this.#end++] = rest;
-  }
-
-  #copy(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#end);
-    this.#end += bytes.length;
-  }
-
-  #text(text: string, bytes: number): void {
-    if (bytes === text.length) for (let i = 0; i < bytes; i++) this.#bytes[this.#end + i] = text.charCodeAt(i);
-    else this.#bytes.write(text, this.#end);
-    this.#end += bytes;
+  #writeRecord(out: Writer, { key, value, timeMs, headers }: NewRecord, i: number): void {
+    out.varint(this.#lengths[i]!);
+    // No attributes, and the time of the batch.
+    out.int8(0);
+    out.int8(0);
+    out.varint(i);
+    out.varintText(key);
+    out.varint(value.length);
+    out.copy(value);
+    out.copy(this.#headers.encode(headers));
+    out.copy(SEQUENCE);
+    out.varintText(String(headers.sequence));
+    out.copy(TIME);
+    out.varintText(String(timeMs));
   }
 }
 
+/** Bytes of a number in decimal: it is mostly a whole one that is not negative. */
+function sizeOfNumber(value: number): number {
+  if (!Number.isSafeInteger(value) || value < 0) return String(value).length;
+  let digits = 1;
+  for (let power = 10; power <= value; power *= 10) digits++;
+  return digits;
+}
+
 const sizeOfVarint = (value: number): number => sizeOfUnsigned(2 * value);
+/** Bytes of data of a length, which stands before them. */
+const sizeOfData = (length: number): number => sizeOfVarint(length) + length;
 
 /** Schema, source and trace of records in a row are mostly the same: their headers are then encoded once. */
 class CommonHeaders {

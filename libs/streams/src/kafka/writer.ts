@@ -39,11 +39,44 @@ export class Writer {
     this.position += this.bytes.write(text, this.position);
   }
 
+  /** A whole number as records have them: zigzag-encoded, and here never negative. */
+  varint(value: number): void {
+    this.unsigned(2 * value);
+  }
+
+  /** A text with its length before it, as records have them. */
+  varintText(text: string): void {
+    if (this.#writeShort(text)) return;
+    this.varint(Buffer.byteLength(text));
+    this.position += this.bytes.write(text, this.position);
+  }
+
+  copy(bytes: Uint8Array): void {
+    this.bytes.set(bytes, this.position);
+    this.position += bytes.length;
+  }
+
   /** A whole number as a varint. */
   unsigned(value: number): void {
     let rest = value;
     for (; rest >= 128; rest = Math.floor(rest / 128)) this.bytes[this.position++] = (rest % 128) | 0x80;
     this.bytes[this.position++] = rest;
+  }
+
+  /** Writes a text whose length takes one byte, if it is ASCII; in vain otherwise, which does no harm since the text is to go there anyway. */
+  #writeShort(text: string): boolean {
+    if (text.length > SHORT) return false;
+    const from = this.position + 1;
+    let bits = 0;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      bits |= code;
+      this.bytes[from + i] = code;
+    }
+    if (bits >= 0x80) return false;
+    this.bytes[this.position] = 2 * text.length;
+    this.position = from + text.length;
+    return true;
   }
 }
 
