@@ -42,6 +42,7 @@ const END_TXN = { apiKey: 26, apiName: 'EndTxn', apiVersion: 5 };
 const NO_GENERATION = -1;
 const NO_LEADER_EPOCH = -1;
 const NO_TAGS = 0;
+const UNSUPPORTED_VERSION = 35;
 /** Tag of the features that the cluster has agreed on. */
 const FINALIZED_FEATURES = 2;
 
@@ -121,17 +122,19 @@ export function endTxn(transactionalId: string, { producerId, producerEpoch }: I
   };
 }
 
-/** Levels of the features that the cluster has agreed on, by name. */
+/** Levels of the features that the cluster has agreed on, by name; none with a broker from before there were any (2.4). */
 export function finalizedFeatures(): Exchange<ReadonlyMap<string, number>> {
   const encode = (): Encoder => begin().writeUVarIntString('millwright').writeUVarIntString('0').writeUVarInt(NO_TAGS);
   return {
     request: { ...API_VERSIONS, encode: () => Promise.resolve(encode()) },
     response: responseOf((input) => {
-      refuse(input.readInt16());
+      const found = new Map<string, number>();
+      const code = input.readInt16();
+      if (code === UNSUPPORTED_VERSION) return found;
+      refuse(code);
       readArray(input, () => [input.readInt16(), input.readInt16(), input.readInt16()]); // versions
       input.readInt32(); // throttle time
       const features = readTags(input).get(FINALIZED_FEATURES);
-      const found = new Map<string, number>();
       if (features === undefined) return found;
       readArray(features, () => {
         const name = features.readUVarIntString()!;
