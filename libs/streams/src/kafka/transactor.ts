@@ -30,8 +30,8 @@ export interface TransactorScope {
 }
 
 /**
- * Writes as `<group>-<partition>`: by this transactional id the broker fences whoever wrote under it before. kafkajs cannot send the
- * group generation with the offsets, so this id is what keeps a zombie out.
+ * Writes as `<group>-<partition>`: by this transactional id the broker fences whoever wrote under it before. The offsets go without the
+ * group generation, which older requests have no place for, so this id is what keeps a zombie out.
  *
  * A broker that dies while it ends a transaction leaves open whether it did. Every commit therefore leaves a receipt with its offsets;
  * a successor producer, whose start makes the broker finish or abort what was under way, finds by it what happened.
