@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { isFence, isLostTransaction } from './errors.js';
-import { endTxn, finalizedFeatures, txnOffsetCommit, type Exchange } from './transaction-requests.js';
+import type { Exchange } from './exchange.js';
+import { endTxn, finalizedFeatures, txnOffsetCommit } from './transaction-requests.js';
 
 const IDENTITY = { producerId: '7', producerEpoch: 3 };
 const read = async <T>({ response }: Exchange<T>, bytes: number[]): Promise<T> => response.parse(await response.decode(Buffer.from(bytes)));
