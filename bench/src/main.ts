@@ -12,6 +12,7 @@ import { servingMeasurement } from './figures/serving.js';
 import { sizingMeasurement } from './figures/sizing.js';
 import { standaloneMeasurement } from './figures/standalone.js';
 import { telemetryMeasurement } from './figures/telemetry.js';
+import { upgradeMeasurement } from './figures/upgrade.js';
 import { isService, profile } from './profile.js';
 
 const usage = `npm run bench -- [--json] [FIGURE ...]
@@ -28,7 +29,7 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: { json: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
   });
-  const all: readonly Measurement[] = [featuresMeasurement, ingestionMeasurement, inferenceMeasurement, latencyMeasurement, standaloneMeasurement, telemetryMeasurement, ...peerMeasurements, servingMeasurement, scalingMeasurement, costMeasurement, sizingMeasurement];
+  const all: readonly Measurement[] = [featuresMeasurement, ingestionMeasurement, inferenceMeasurement, latencyMeasurement, upgradeMeasurement, standaloneMeasurement, telemetryMeasurement, ...peerMeasurements, servingMeasurement, scalingMeasurement, costMeasurement, sizingMeasurement];
   const known = all.flatMap((m) => m.figures);
   if (values.help) {
     process.stdout.write(`${usage}\n\n${all.map((m) => `${m.figures.join(', ')}\n    ${m.what}`).join('\n')}\n`);

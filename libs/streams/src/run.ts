@@ -20,6 +20,8 @@ const MAX_APPLIED_BYTES = 1_048_576;
 /** Links of a micro-batch's span, at most. */
 const MAX_LINKS = 128;
 
+const since = (beganMs: number): number => Math.round(performance.now() - beganMs);
+
 const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** What has been applied and goes into the log by the next commit. */
@@ -40,6 +42,8 @@ interface Held {
   readonly partition: number;
   readonly task: Task;
   readonly transactor: Transactor;
+  /** Since when it is being taken over, and how many records have been re-applied; undefined once it is up to date. */
+  takeOver: { readonly beganMs: number; reapplied: number } | undefined;
   /** Records before these are in the log's past already: they move the state, and write nothing. */
   readonly committed: ReadonlyMap<string, number>;
   /** Version of what the store holds; a state rebuilt from the log may be saved from there on. */
@@ -151,10 +155,11 @@ class Runner implements GroupHandler, ProcessorRun {
   async assigned(partition: number): Promise<Offsets> {
     const { log } = this.#options;
     const { name, inputs, outputs } = this.#processor;
+    const beganMs = performance.now();
     const written = [...outputs, ...inputs.map(deadLetterTopic), ...inputs.map(lateTopic)];
     const transactor = await this.#insist(partition, 'take the partition over', () => log.transactor(name, partition, inputs, written));
     try {
-      return await this.#restore(partition, transactor);
+      return await this.#restore(partition, transactor, beganMs);
     } catch (error) {
       await transactor.close();
       throw error;
@@ -183,6 +188,7 @@ class Runner implements GroupHandler, ProcessorRun {
   async revoked(partition: number): Promise<void> {
     const held = this.#held.get(partition);
     if (held !== undefined) {
+      const beganMs = performance.now();
       await held.saving;
       try {
         await this.#checkpoint(held);
@@ -193,6 +199,7 @@ class Runner implements GroupHandler, ProcessorRun {
       } finally {
         await this.#drop(held);
       }
+      this.#options.logger.info({ task: held.task.name, tookMs: since(beganMs) }, `${held.task.name} given back`);
     }
     this.#stalls.delete(partition);
     this.#lags.delete(partition);
@@ -200,8 +207,9 @@ class Runner implements GroupHandler, ProcessorRun {
   }
 
   /** The state as of the last checkpoint, or none; resolves to where to read from. */
-  async #restore(partition: number, transactor: Transactor): Promise<Offsets> {
+  async #restore(partition: number, transactor: Transactor, beganMs: number): Promise<Offsets> {
     const { store, logger } = this.#options;
+    const openedMs = performance.now();
     const committed = new Map(Object.entries(await this.#insist(partition, 'read the committed offsets', () => transactor.committed())));
     let task = new Task(this.#processor, partition, logger);
     const stored = await this.#insist(partition, 'load the checkpoint', async () => {
@@ -230,6 +238,7 @@ class Runner implements GroupHandler, ProcessorRun {
       partition,
       task,
       transactor,
+      takeOver: { beganMs, reapplied: 0 },
       committed,
       storedVersion: stored?.checkpoint.version ?? 0,
       replace: !restored,
@@ -245,7 +254,8 @@ class Runner implements GroupHandler, ProcessorRun {
       failure: undefined,
     });
     this.#ledgers.set(partition, task.ledger());
-    logger.info({ task: task.name, offsets: task.offsets, committed: Object.fromEntries(committed) }, `${task.name} assigned`);
+    const took = { openMs: since(beganMs) - since(openedMs), restoreMs: since(openedMs) };
+    logger.info({ task: task.name, offsets: task.offsets, committed: Object.fromEntries(committed), ...took }, `${task.name} assigned`);
     return task.offsets;
   }
 
@@ -269,7 +279,9 @@ class Runner implements GroupHandler, ProcessorRun {
       if (live > 0) {
         const past = { topic, records: records.slice(0, live), nextOffset: live < records.length ? committed : nextOffset };
         await task.apply(past, { live: false });
+        if (held.takeOver !== undefined) held.takeOver.reapplied += live;
       }
+      if (live < records.length && held.takeOver !== undefined) this.#sayUpToDate(held, held.takeOver);
       if (live < records.length) await this.#live(held, live === 0 ? batch : { ...batch, records: records.slice(live) });
     }
     if (task.unrepeatable || performance.now() - held.savedAtMs >= this.#checkpointMs) return this.#checkpoint(held);
@@ -451,6 +463,11 @@ class Runner implements GroupHandler, ProcessorRun {
   async #drop(held: Held): Promise<void> {
     if (this.#held.get(held.partition) === held) this.#held.delete(held.partition);
     await held.transactor.close();
+  }
+
+  #sayUpToDate(held: Held, { beganMs, reapplied }: NonNullable<Held['takeOver']>): void {
+    held.takeOver = undefined;
+    this.#options.logger.info({ task: held.task.name, reapplied, tookMs: since(beganMs) }, `${held.task.name} is up to date`);
   }
 
   #sayFenced(partition: number, reason: string): void {
