@@ -4,7 +4,7 @@ import { share, type Candidate } from './assigner.js';
 
 const members = fc
   .uniqueArray(fc.string({ minLength: 1 }), { minLength: 1, maxLength: 8 })
-  .chain((ids) => fc.tuple(...ids.map((id) => fc.record({ id: fc.constant(id), held: fc.uniqueArray(fc.nat(25), { maxLength: 20 }) }))));
+  .chain((ids) => fc.tuple(...ids.map((id) => fc.record({ id: fc.constant(id), held: fc.uniqueArray(fc.nat(25), { maxLength: 20 }), isLeaving: fc.constant(false) }))));
 
 const shares = (count: number, candidates: readonly Candidate[]): number[][] => [...share(count, candidates).values()];
 
@@ -33,7 +33,7 @@ describe('sharing partitions among the members of a group', () => {
     fc.assert(
       fc.property(fc.nat(20), members, (count, candidates) => {
         const before = share(count, candidates);
-        expect(share(count, [...before].map(([id, held]) => ({ id, held })))).toEqual(before);
+        expect(share(count, [...before].map(([id, held]) => ({ id, held, isLeaving: false })))).toEqual(before);
       }),
     );
   });
@@ -41,9 +41,21 @@ describe('sharing partitions among the members of a group', () => {
   it('takes from the others only what a new member is due', () => {
     fc.assert(
       fc.property(fc.nat(20), members, (count, candidates) => {
-        const before = [...share(count, candidates)].map(([id, held]) => ({ id, held }));
-        const after = share(count, [...before, { id: 'the new member', held: [] }]);
+        const before = [...share(count, candidates)].map(([id, held]) => ({ id, held, isLeaving: false }));
+        const after = share(count, [...before, { id: 'the new member', held: [], isLeaving: false }]);
         for (const { id, held } of before) expect(held).toEqual(expect.arrayContaining(after.get(id)!));
+      }),
+    );
+  });
+
+  it('gives nothing to members that leave, and the others the same as if those had left', () => {
+    fc.assert(
+      fc.property(fc.nat(20), members, fc.nat(255), (count, candidates, mask) => {
+        const all = candidates.map((each, i) => ({ ...each, isLeaving: ((mask >> i) & 1) === 1 }));
+        const staying = all.filter(({ isLeaving }) => !isLeaving);
+        const given = share(count, all);
+        for (const { id, isLeaving } of all) if (isLeaving) expect(given.get(id)).toEqual([]);
+        for (const [id, partitions] of share(count, staying)) expect(given.get(id)).toEqual(partitions);
       }),
     );
   });

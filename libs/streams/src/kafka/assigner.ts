@@ -2,20 +2,29 @@ import kafkajs, { type Assigner, type Cluster, type PartitionAssigner } from 'ka
 
 const { MemberMetadata, MemberAssignment } = kafkajs.AssignerProtocol;
 
-/** A member and the partition numbers that it holds already. */
-export interface Candidate {
-  readonly id: string;
+/** What a member tells the group when it joins. */
+export interface Claim {
+  /** Partition numbers that it holds already. */
   readonly held: readonly number[];
+  /** Whether it is about to leave, and waits for others to take over what it holds. */
+  readonly isLeaving: boolean;
+}
+
+/** A member and its claim. */
+export interface Candidate extends Claim {
+  readonly id: string;
 }
 
 /**
  * Shares partition numbers 0 to count-1 among members: evenly (shares differ by one at most), and moving as few as that allows,
- * since who gets a partition anew has to load its state. Every member computes the same from the same input.
+ * since who gets a partition anew has to load its state. Members that leave get nothing; where all leave, nobody does. Every member
+ * computes the same from the same input.
  */
 export function share(count: number, members: readonly Candidate[]): Map<string, number[]> {
-  const byId = [...members].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const kept = new Map<string, number[]>(members.map(({ id }) => [id, []]));
+  const byId = members.filter(({ isLeaving }) => !isLeaving).sort((a, b) => (a.id < b.id ? -1 : 1));
+  if (byId.length === 0) return kept;
   const owner = new Map<number, string>();
-  const kept = new Map<string, number[]>(byId.map(({ id }) => [id, []]));
   for (const { id, held } of byId) {
     for (const partition of [...held].sort((a, b) => a - b)) {
       if (partition < 0 || partition >= count || owner.has(partition)) continue;
@@ -41,17 +50,17 @@ export function share(count: number, members: readonly Candidate[]): Map<string,
   return kept;
 }
 
-/** Gives partition p of all topics to the same member. `held` tells the partition numbers that this member has when it joins. */
-export function copartitioned(held: () => readonly number[]): PartitionAssigner {
+/** Gives partition p of all topics to the same member. `claim` is asked each time that this member joins. */
+export function copartitioned(claim: () => Claim): PartitionAssigner {
   return ({ cluster }): Assigner => ({
     name: 'millwright-copartitioned',
     version: VERSION,
     protocol: ({ topics }) => ({
       name: 'millwright-copartitioned',
-      metadata: MemberMetadata.encode({ version: VERSION, topics, userData: Buffer.from(JSON.stringify(held())) }),
+      metadata: MemberMetadata.encode({ version: VERSION, topics, userData: encodeClaim(claim()) }),
     }),
     assign: async ({ members, topics }) => {
-      const candidates = members.map(({ memberId, memberMetadata }) => ({ id: memberId, held: heldBy(memberMetadata) }));
+      const candidates = members.map(({ memberId, memberMetadata }) => ({ id: memberId, ...claimOf(memberMetadata) }));
       const counts = topics.map((topic) => [topic, partitionsOf(cluster, topic)] as const);
       const shares = share(Math.max(...counts.map(([, count]) => count)), candidates);
       return members.map(({ memberId }) => ({
@@ -70,7 +79,13 @@ const VERSION = 1;
 
 const partitionsOf = (cluster: Cluster, topic: string): number => cluster.findTopicPartitionMetadata(topic).length;
 
-function heldBy(memberMetadata: Buffer): number[] {
+/** Stands among the partition numbers of a member that leaves: a leader of a release before this one passes over it. */
+const LEAVING = -1;
+
+const encodeClaim = ({ held, isLeaving }: Claim): Buffer => Buffer.from(JSON.stringify(isLeaving ? [LEAVING, ...held] : held));
+
+function claimOf(memberMetadata: Buffer): Claim {
   const userData = MemberMetadata.decode(memberMetadata)?.userData;
-  return userData?.length ? (JSON.parse(userData.toString()) as number[]) : [];
+  const numbers = userData?.length ? (JSON.parse(userData.toString()) as number[]) : [];
+  return { held: numbers.filter((each) => each !== LEAVING), isLeaving: numbers.includes(LEAVING) };
 }

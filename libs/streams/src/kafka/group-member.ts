@@ -1,7 +1,7 @@
 import type { Consumer, Kafka } from 'kafkajs';
 import type { GroupHandler, Membership, Offsets } from '../log.js';
 import type { RuntimeLogger } from '../runtime.js';
-import { copartitioned } from './assigner.js';
+import { copartitioned, type Claim } from './assigner.js';
 import { PATIENT } from './driver.js';
 import { mayPass } from './errors.js';
 import type { Inquiry } from './inquiry.js';
@@ -24,6 +24,9 @@ const CONSUMER = {
 };
 
 const MAX_BACKOFF_MS = 2_000;
+
+/** How long a member that leaves works on until others have its partitions: for as long as the group waits for one that died, at most. */
+const HAND_OVER_MS = 6_000;
 
 export interface MemberOptions {
   readonly kafka: Kafka;
@@ -52,6 +55,8 @@ export class GroupMember implements Membership {
   #running: Promise<void> | undefined;
   #hasJoined = false;
   #isClosed = false;
+  /** While it waits for others to take over what it holds. */
+  #handOver: { isSaid: boolean; readonly done: () => void } | undefined;
   #memberId: string | undefined;
   #lastPollMs = 0;
 
@@ -80,14 +85,35 @@ export class GroupMember implements Membership {
     return this.#lanes.get(partition)?.delivered(topic);
   }
 
+  /**
+   * Hands over what it holds, then leaves. One that simply left would be missed only with the others' next heartbeats, and nobody would
+   * work on its partitions until then.
+   */
   async close(): Promise<void> {
     this.#isClosed = true;
+    await this.#handedOver();
     const lanes = [...this.#lanes.values()];
     this.#lanes.clear();
     for (const lane of lanes) lane.lose();
     await Promise.all([...lanes.map((lane) => lane.ended), ...this.#ending.values()]);
     this.#closing.resolve();
     await this.#running;
+  }
+
+  /** Resolves when the group has given what is held to others, or when it is not going to: nobody can be asked, or it takes too long. */
+  async #handedOver(): Promise<void> {
+    if (this.#consumer === undefined || this.#lanes.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#handOver = { isSaid: false, done: resolve };
+    const timer = setTimeout(resolve, HAND_OVER_MS);
+    await promise;
+    clearTimeout(timer);
+    this.#handOver = undefined;
+  }
+
+  #claim(): Claim {
+    if (this.#handOver !== undefined) this.#handOver.isSaid = true;
+    return { held: this.assignment(), isLeaving: this.#isClosed };
   }
 
   /** Runs one consumer after the other until the member is closed. */
@@ -111,8 +137,8 @@ export class GroupMember implements Membership {
 
   /** Runs a consumer until it crashes or the member is closed; resolves to why it crashed. */
   async #consume(joined: () => void): Promise<Error | undefined> {
-    const { kafka, inquiry, group, topics } = this.#options;
-    const consumer = kafka.consumer({ ...CONSUMER, groupId: group, partitionAssigners: [copartitioned(() => this.assignment())] });
+    const { kafka, inquiry, group, topics, logger } = this.#options;
+    const consumer = kafka.consumer({ ...CONSUMER, groupId: group, partitionAssigners: [copartitioned(() => this.#claim())] });
     const crashed = Promise.withResolvers<Error>();
     consumer.on(consumer.events.CRASH, ({ payload }) => crashed.resolve(payload.error));
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
@@ -121,8 +147,12 @@ export class GroupMember implements Membership {
       this.#consumer = consumer;
       this.#memberId = payload.memberId;
       this.#assign(payload.memberAssignment);
+      logger.info({ group, partitions: this.assignment(), tookMs: payload.duration }, `${group} has joined its group`);
     });
-    consumer.on(consumer.events.HEARTBEAT, () => this.#confirm());
+    consumer.on(consumer.events.HEARTBEAT, () => {
+      this.#confirm();
+      if (this.#handOver?.isSaid === false) throw new LeavingError();
+    });
     consumer.on(consumer.events.START_BATCH_PROCESS, ({ payload }) => {
       // Batches with records come to eachBatch; of the others this is the only sign.
       if (payload.batchSize > 0) return;
@@ -146,6 +176,7 @@ export class GroupMember implements Membership {
       return await Promise.race([crashed.promise, this.#closing.promise.then(() => undefined)]);
     } finally {
       this.#consumer = undefined;
+      this.#handOver?.done();
       await consumer.disconnect();
     }
   }
@@ -159,14 +190,16 @@ export class GroupMember implements Membership {
     for (const lane of [...this.#lanes.values()]) {
       if (!topicsOf.has(lane.partition)) this.#lose(lane);
     }
-    if (!this.#isClosed) {
-      for (const [partition, topics] of topicsOf) {
-        const held = this.#lanes.get(partition);
-        const lane = held ?? new PartitionLane(partition, topics, this.#options.handler, this.#feed, this.#ending.get(partition));
+    for (const [partition, topics] of topicsOf) {
+      let lane = this.#lanes.get(partition);
+      if (lane === undefined) {
+        if (this.#isClosed) continue;
+        lane = new PartitionLane(partition, topics, this.#options.handler, this.#feed, this.#ending.get(partition));
         this.#lanes.set(partition, lane);
-        lane.align();
       }
+      lane.align();
     }
+    if (this.#handOver?.isSaid) this.#handOver.done();
     this.#hasJoined = true;
     this.#joined.resolve();
     this.#confirm();
@@ -216,4 +249,10 @@ export class GroupMember implements Membership {
     const [committed, ...first] = await Promise.all([inquiry.committed(group, partition, open), ...topics.map((topic) => inquiry.firstOffsets(topic))]);
     return Object.fromEntries(topics.map((topic, i) => [topic, Math.max(said[topic] ?? committed[topic]?.offset ?? 0, first[i]?.[partition] ?? 0)]));
   }
+}
+
+/** Raised where kafkajs hears from its group: it then joins anew, for which it has no call. */
+class LeavingError extends Error {
+  override readonly name = 'LeavingError';
+  readonly type = 'REBALANCE_IN_PROGRESS';
 }
