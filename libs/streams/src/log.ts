@@ -50,7 +50,10 @@ export interface Membership {
   lastPollMs(): number;
   /** Partition numbers held now. */
   assignment(): readonly number[];
-  /** Stops fetching, lets running batches end, calls revoked for what is held and leaves the group. */
+  /**
+   * Hands over what is held, and leaves the group: running batches end, and revoked is called, once other members are given its partitions;
+   * those that stay hold them all when this resolves. Where nobody stays, or the log does not answer in time, it leaves all the same.
+   */
   close(): Promise<void>;
 }
 

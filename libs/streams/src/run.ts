@@ -208,15 +208,18 @@ class Runner implements GroupHandler, ProcessorRun {
 
   /** The state as of the last checkpoint, or none; resolves to where to read from. */
   async #restore(partition: number, transactor: Transactor, beganMs: number): Promise<Offsets> {
-    const { store, logger } = this.#options;
+    const { log, store, logger } = this.#options;
     const openedMs = performance.now();
     const committed = new Map(Object.entries(await this.#insist(partition, 'read the committed offsets', () => transactor.committed())));
     let task = new Task(this.#processor, partition, logger);
-    const stored = await this.#insist(partition, 'load the checkpoint', async () => {
-      const loaded = await store.load(task.name);
-      if (loaded !== undefined) await this.#checkOfThisLog(partition, loaded.checkpoint.offsets);
-      return loaded;
-    });
+    const [stored, begins] = await Promise.all([
+      this.#insist(partition, 'load the checkpoint', async () => {
+        const loaded = await store.load(task.name);
+        if (loaded !== undefined) await this.#checkOfThisLog(partition, loaded.checkpoint.offsets);
+        return loaded;
+      }),
+      this.#insist(partition, 'find out where its inputs begin', () => Promise.all(this.#processor.inputs.map((topic) => log.firstOffsets(topic)))),
+    ]);
     let restored = false;
     if (stored !== undefined) {
       try {
@@ -231,9 +234,7 @@ class Runner implements GroupHandler, ProcessorRun {
     } else if (committed.size > 0) {
       logger.warn({ task: task.name }, `there is no checkpoint of ${task.name}: its state is rebuilt from the log`);
     }
-    await this.#insist(partition, 'find out where its inputs begin', async () => {
-      for (const topic of this.#processor.inputs) task.begins(topic, (await this.#options.log.firstOffsets(topic))[partition] ?? 0);
-    });
+    for (const [i, topic] of this.#processor.inputs.entries()) task.begins(topic, begins[i]?.[partition] ?? 0);
     this.#held.set(partition, {
       partition,
       task,
@@ -261,8 +262,10 @@ class Runner implements GroupHandler, ProcessorRun {
 
   /** The store may hold the checkpoints of another log, one that was deleted since: nothing good would come of them. */
   async #checkOfThisLog(partition: number, offsets: Offsets): Promise<void> {
-    for (const [topic, offset] of Object.entries(offsets)) {
-      const end = (await this.#options.log.endOffsets(topic))[partition] ?? 0;
+    const topics = Object.keys(offsets);
+    const ends = await Promise.all(topics.map((topic) => this.#options.log.endOffsets(topic)));
+    for (const [i, topic] of topics.entries()) {
+      const [offset, end] = [offsets[topic]!, ends[i]?.[partition] ?? 0];
       if (offset > end) {
         throw new Error(`the stored checkpoint is at offset ${offset} of ${topic}/${partition}, which ends at ${end}: the state store belongs to another log; empty it, or connect the right one`);
       }

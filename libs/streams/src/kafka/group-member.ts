@@ -105,7 +105,10 @@ export class GroupMember implements Membership {
     if (this.#consumer === undefined || this.#lanes.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#handOver = { isSaid: false, done: resolve };
-    const timer = setTimeout(resolve, HAND_OVER_MS);
+    const timer = setTimeout(() => {
+      this.#options.logger.warn({ group: this.#options.group }, `${this.#options.group} leaves its group, which has not given its partitions to others within ${HAND_OVER_MS / 1000} s`);
+      resolve();
+    }, HAND_OVER_MS);
     await promise;
     clearTimeout(timer);
     this.#handOver = undefined;

@@ -359,6 +359,8 @@ export function describeEventLog(name: string, open: () => Promise<OpenedLog>): 
           expect(reader.records.map((each) => each.partition).every((partition) => member.assignment().includes(partition))).toBe(true);
         }
         await first.close();
+        // At once: a member that closes has handed over what it held.
+        expect([...second.assignment()].sort()).toEqual([0, 1, 2, 3]);
         await eventually(() => two.held.size === 4, 'the remaining member holds all partitions');
         await second.close();
         expect([...one.events, ...two.events].filter((event) => event.startsWith('OVERLAP'))).toEqual([]);
