@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { share, type Candidate } from './assigner.js';
+import kafkajs, { type Cluster } from 'kafkajs';
+import { copartitioned, share, type Candidate, type Claim } from './assigner.js';
 
 const members = fc
   .uniqueArray(fc.string({ minLength: 1 }), { minLength: 1, maxLength: 8 })
@@ -58,5 +59,33 @@ describe('sharing partitions among the members of a group', () => {
         for (const [id, partitions] of share(count, staying)) expect(given.get(id)).toEqual(partitions);
       }),
     );
+  });
+});
+
+describe('what members tell each other as they join', () => {
+  const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol;
+  const cluster = { findTopicPartitionMetadata: () => [0, 1, 2, 3] } as unknown as Cluster;
+  const assigner = (claim: Claim) => copartitioned(() => claim)({ cluster } as Parameters<ReturnType<typeof copartitioned>>[0]);
+  const metadata = (claim: Claim): Buffer => assigner(claim).protocol({ topics: ['in'] }).metadata;
+  const leaving: Claim = { held: [0, 1], isLeaving: true };
+
+  it('is understood by the one that shares: who leaves has nothing then', async () => {
+    const members = [leaving, { held: [2, 3], isLeaving: false }].map((claim, i) => ({ memberId: `m${i}`, memberMetadata: metadata(claim) }));
+    const given = await assigner(leaving).assign({ members, topics: ['in'] });
+    expect(given.map(({ memberAssignment }) => MemberAssignment.decode(memberAssignment)?.assignment)).toEqual([{ in: [] }, { in: [0, 1, 2, 3] }]);
+  });
+
+  it('is a list of partition numbers to one of the release before, which leaves to a member that leaves what it has', () => {
+    const held = JSON.parse(`${MemberMetadata.decode(metadata(leaving))?.userData}`) as number[];
+    expect(held.filter((each) => each >= 0)).toEqual([0, 1]);
+    const shared = share(4, [{ id: 'leaves', held, isLeaving: false }, { id: 'stays', held: [2, 3], isLeaving: false }]);
+    expect([...shared]).toEqual([['leaves', [0, 1]], ['stays', [2, 3]]]);
+  });
+
+  it('may be what one of the release before tells', async () => {
+    const memberMetadata = MemberMetadata.encode({ version: 1, topics: ['in'], userData: Buffer.from('[3,1]') });
+    const members = [{ memberId: 'before', memberMetadata }, { memberId: 'now', memberMetadata: metadata({ held: [], isLeaving: false }) }];
+    const given = await assigner(leaving).assign({ members, topics: ['in'] });
+    expect(given.map(({ memberAssignment }) => MemberAssignment.decode(memberAssignment)?.assignment)).toEqual([{ in: [1, 3] }, { in: [0, 2] }]);
   });
 });
