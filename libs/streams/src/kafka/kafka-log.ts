@@ -50,12 +50,11 @@ class KafkaLog implements EventLog {
       const said = topics.map((topic, i) => `${topic} has ${counts[i]}`).join(', ');
       throw new Error(`Topics that are read together need the same number of partitions, but ${said}: create them anew with one number.`);
     }
-    await this.#rehearse(group);
     return this.#keep(await GroupMember.join({ kafka: this.#kafka, inquiry: this.#inquiry, logger: this.#options.logger, group, topics, handler }));
   }
 
   async transactor(group: string, partition: number, inputs: readonly string[], outputs: readonly string[] = []): Promise<Transactor> {
-    return this.#keep(await KafkaTransactor.open(this.#driver, this.#inquiry, { group, partition, inputs, outputs }));
+    return this.#keep(await KafkaTransactor.open((disconnected) => openDriver(this.#options, disconnected), this.#inquiry, { group, partition, inputs, outputs }));
   }
 
   async tail(options: TailOptions): Promise<Tail> {
@@ -79,17 +78,6 @@ class KafkaLog implements EventLog {
     for (const each of [...this.#open].reverse()) await each.close();
     await this.#appender.close();
     await this.#inquiry.close();
-  }
-
-  readonly #driver = (disconnected: () => void): Kafka => openDriver(this.#options, disconnected);
-
-  async #rehearse(group: string): Promise<void> {
-    try {
-      await KafkaTransactor.rehearse(this.#driver, group);
-    } catch (error) {
-      // Nothing depends on it: another member may have rehearsed at the same time, and what is wrong with the broker the join will say.
-      this.#options.logger.info({ group, err: error }, `${group} joins without a rehearsal`);
-    }
   }
 
   /** Remembers what has to be closed with the log. */

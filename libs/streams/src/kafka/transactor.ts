@@ -90,19 +90,6 @@ export class KafkaTransactor implements Transactor {
     return transactor;
   }
 
-  /**
-   * Goes once through what the broker is asked when a partition is taken over, for no partition: in a process that has just started the
-   * first time takes many times longer, and the partitions that it is about to be given have no owner meanwhile.
-   */
-  static async rehearse(driver: Driver, group: string): Promise<void> {
-    const producer = await TransactionalProducer.open(driver(() => undefined), `${group}-rehearsal`, group, TRANSACTION_TIMEOUT_MS);
-    try {
-      await producer.ended();
-    } finally {
-      await producer.close();
-    }
-  }
-
   async committed(): Promise<Offsets> {
     this.#refuseFenced();
     await this.#settle();
