@@ -13,6 +13,7 @@ export { EmbeddedStateStore } from './embedded/embedded-state-store.js';
 export { MemoryStateStore } from './memory/memory-state-store.js';
 export { partitionFor } from './partition.js';
 export { openKafkaLog } from './kafka/kafka-log.js';
+export { readCommittedOnly } from './kafka/aborted-records.js';
 export { topicConfig } from './kafka/inquiry.js';
 export { type TlsFiles } from './tls.js';
 export type { KafkaOptions, Sasl } from './kafka/driver.js';

@@ -51,7 +51,7 @@ export function hideAborted(records: readonly FetchedRecord[], aborted: readonly
 /**
  * kafkajs 2.2.4 takes the broker's list of aborted transactions to be in the order of their first offsets, and looks at one of them a
  * record. Where transactions of two producers overlap in a partition, or several reach into a fetch, it shows aborted records as if they
- * were committed (filterAbortedMessages.js). Here they are hidden before it looks.
+ * were committed (filterAbortedMessages.js). Here they are hidden before it looks, whoever reads in this process.
  */
 export function readCommittedOnly(): void {
   const { prototype } = createRequire(import.meta.url)('kafkajs/src/broker') as BrokerClass;
