@@ -20,6 +20,8 @@ const ROUND_SECONDS = 5;
 /** Topics that data pass through on their way to an alarm: telemetry, features, inferences, alarms. */
 const HOPS = 4;
 const IDLE_ROUND_TRIPS = 500;
+/** A process of our own is warm soon, a broker is not. */
+const WARM_UP_SECONDS = { embedded: 10, kafka: 150 };
 const SOURCE = 'bench';
 const SETTINGS = {
   // While a backlog is worked off no data come, and event time is not to go on with the clock.
@@ -38,10 +40,11 @@ interface Round {
 }
 
 /** Rounds at half of the highest load that is held, with bare round trips beside them. */
-async function atHalfLoad(line: MeasuredLine, data: PumpData, progress: Progress, trips?: RoundTrips): Promise<Round[]> {
+async function atHalfLoad(line: MeasuredLine, data: PumpData, warmUpSeconds: number, progress: Progress, trips?: RoundTrips): Promise<Round[]> {
   const latency = new AlarmLatency(line, data);
   await latency.open();
   try {
+    await latency.warmUp(warmUpSeconds);
     const half = (await latency.highestRate(progress)) / 2;
     const rounds: Round[] = [];
     for (let round = 0; round < ROUNDS; round++) {
@@ -88,7 +91,7 @@ async function embedded(folder: string, plantPath: string, progress: Progress): 
         );
       },
     };
-    return await atHalfLoad(line, new PumpData(plant, SOURCE), progress);
+    return await atHalfLoad(line, new PumpData(plant, SOURCE), WARM_UP_SECONDS.embedded, progress);
   } finally {
     await standalone.close();
     await telemetry.shutdown();
@@ -108,7 +111,7 @@ async function onKafka(folder: string, plantPath: string, progress: Progress): P
     publisher = new GrpcPublisher({ address: services[0]!.grpc, source: SOURCE, logger: quiet(progress), onRefusal: ({ description }) => progress(description) });
     trips = await RoundTrips.open(broker.brokers);
     const sender = publisher;
-    const rounds = await atHalfLoad({ log, publish: (step) => sender.publish(step) }, new PumpData(loadPlant(plantPath), SOURCE), progress, trips);
+    const rounds = await atHalfLoad({ log, publish: (step) => sender.publish(step) }, new PumpData(loadPlant(plantPath), SOURCE), WARM_UP_SECONDS.kafka, progress, trips);
     await sender.flush();
     sender.close();
     await Promise.all(services.splice(0).map((service) => service.stop()));

@@ -21,6 +21,8 @@ const DISTURBED_SECONDS = 60;
 const CALM_MS = 5_000;
 /** How long an instance works on beside its ready successor; the chart's preStopSeconds. */
 const BESIDE_MS = 5_000;
+/** Of the clock's, so that there are some hundred windows to tell the slowest hundredth of. */
+const SPEED = '3';
 /** As many as the cluster has that this figure was first asked for. */
 const SETTINGS = { MILLWRIGHT_PARTITIONS: '4' };
 
@@ -86,9 +88,9 @@ class Fleet {
   }
 }
 
-/** The demo plant at the speed of a clock, as `millwright feed` plays and counts it. @throws when something was lost, came twice or did not come out */
+/** The demo plant, as `millwright feed` plays and counts it. @throws when something was lost, came twice or did not come out */
 async function feed(fleet: Fleet, brokers: readonly string[], seconds: number): Promise<Fed> {
-  const args = [join(ROOT, 'cli', 'dist', 'main.js'), 'feed', '--address', fleet.ingestion, '--for', `${seconds}s`, '--speed', '1', '--json'];
+  const args = [join(ROOT, 'cli', 'dist', 'main.js'), 'feed', '--address', fleet.ingestion, '--for', `${seconds}s`, '--speed', SPEED, '--json'];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, KAFKA_BROKERS: brokers.join(',') } });
   const [said, errors] = await Promise.all([text(child.stdout), text(child.stderr)]);
   const line = said.split('\n').findLast((each) => each.startsWith('{'));

@@ -64,10 +64,8 @@ export class ProcessorHost {
 
   #problem(): string | undefined {
     if (this.#runs.length < this.#processors.length) return 'not all processors have started';
-    for (const { processor, assignment, stalled } of this.status()) {
-      if (stalled !== undefined) return `${processor}: ${stalled}`;
-      if (assignment.length === 0) return `${processor} holds no partition`;
-    }
+    // One that holds no partition, since there are more members than partitions, stands by and is ready: a rollout waits for it.
+    for (const { processor, stalled } of this.status()) if (stalled !== undefined) return `${processor}: ${stalled}`;
     return undefined;
   }
 }

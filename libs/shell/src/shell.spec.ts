@@ -91,7 +91,7 @@ const call = (client: FeatureServiceClient): Promise<GetLatestResponse> =>
 const failure = (client: FeatureServiceClient): Promise<ServiceError> => call(client).then(() => Promise.reject(new Error('it did not fail')), (error: ServiceError) => error);
 
 describe('HTTP', () => {
-  it('is ready when processors hold partitions, and exports ledger, lag and process', async () => {
+  it('is ready when processors have joined their groups, and exports ledger, lag and process', async () => {
     const { shell, log } = await start({ processor: COUNTER });
     const headers = { schema: TOPICS.telemetry.schema, source: 'test', sequence: 1 };
     await log.append([{ topic: TOPICS.telemetry.name, partition: 0, key: 'P-1', value: new Uint8Array(), timeMs: 1, headers }]);
@@ -107,6 +107,17 @@ describe('HTTP', () => {
 
     const [processor] = JSON.parse((await get(shell, '/status')).body) as unknown[];
     expect(processor).toMatchObject({ processor: 'counter', assignment: [0, 1], lag: 0 });
+  });
+
+  it('is ready to stand by where there are more members than partitions', async () => {
+    const { shell, log } = await start({ processor: COUNTER });
+    const shells = [shell];
+    while (shells.length < 3) shells.push((await start({ processor: COUNTER }, () => log)).shell);
+    const held = async (): Promise<number[]> =>
+      Promise.all(shells.map(async (each) => (JSON.parse((await get(each, '/status')).body) as { assignment: number[] }[])[0]!.assignment.length));
+    while ((await held()).reduce((sum, each) => sum + each) < 2) await get(shell, '/readyz');
+    expect((await held()).sort()).toEqual([0, 1, 1]);
+    for (const each of shells) while ((await get(each, '/readyz')).code !== 200) await get(each, '/livez');
   });
 
   it('says what is missing while it is not ready, a throwing check included', async () => {

@@ -65,7 +65,8 @@ describe('sharing partitions among the members of a group', () => {
 describe('what members tell each other as they join', () => {
   const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol;
   const cluster = { findTopicPartitionMetadata: () => [0, 1, 2, 3] } as unknown as Cluster;
-  const assigner = (claim: Claim) => copartitioned(() => claim)({ cluster } as Parameters<ReturnType<typeof copartitioned>>[0]);
+  const told: (readonly Candidate[])[] = [];
+  const assigner = (claim: Claim) => copartitioned(() => claim, (members) => told.push(members))({ cluster } as Parameters<ReturnType<typeof copartitioned>>[0]);
   const metadata = (claim: Claim): Buffer => assigner(claim).protocol({ topics: ['in'] }).metadata;
   const leaving: Claim = { held: [0, 1], isLeaving: true };
 
@@ -73,6 +74,7 @@ describe('what members tell each other as they join', () => {
     const members = [leaving, { held: [2, 3], isLeaving: false }].map((claim, i) => ({ memberId: `m${i}`, memberMetadata: metadata(claim) }));
     const given = await assigner(leaving).assign({ members, topics: ['in'] });
     expect(given.map(({ memberAssignment }) => MemberAssignment.decode(memberAssignment)?.assignment)).toEqual([{ in: [] }, { in: [0, 1, 2, 3] }]);
+    expect(told.at(-1)).toEqual([{ id: 'm0', ...leaving }, { id: 'm1', held: [2, 3], isLeaving: false }]);
   });
 
   it('is a list of partition numbers to one of the release before, which leaves to a member that leaves what it has', () => {

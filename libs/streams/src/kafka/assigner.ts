@@ -50,8 +50,12 @@ export function share(count: number, members: readonly Candidate[]): Map<string,
   return kept;
 }
 
-/** Gives partition p of all topics to the same member. `claim` is asked each time that this member joins. */
-export function copartitioned(claim: () => Claim): PartitionAssigner {
+/**
+ * Gives partition p of all topics to the same member.
+ * @param claim asked each time that this member joins
+ * @param shared told who was given partitions, where this member is the one that shares them
+ */
+export function copartitioned(claim: () => Claim, shared: (members: readonly Candidate[]) => void): PartitionAssigner {
   return ({ cluster }): Assigner => ({
     name: 'millwright-copartitioned',
     version: VERSION,
@@ -63,6 +67,7 @@ export function copartitioned(claim: () => Claim): PartitionAssigner {
       const candidates = members.map(({ memberId, memberMetadata }) => ({ id: memberId, ...claimOf(memberMetadata) }));
       const counts = topics.map((topic) => [topic, partitionsOf(cluster, topic)] as const);
       const shares = share(Math.max(...counts.map(([, count]) => count)), candidates);
+      shared(candidates);
       return members.map(({ memberId }) => ({
         memberId,
         memberAssignment: MemberAssignment.encode({

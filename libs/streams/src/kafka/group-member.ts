@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Consumer, Kafka } from 'kafkajs';
 import type { GroupHandler, Membership, Offsets } from '../log.js';
 import type { RuntimeLogger } from '../runtime.js';
@@ -27,6 +28,11 @@ const MAX_BACKOFF_MS = 2_000;
 
 /** How long a member that leaves works on until others have its partitions: for as long as the group waits for one that died, at most. */
 const HAND_OVER_MS = 6_000;
+/**
+ * How long it then stays, without any: its leaving makes all others join once more, and stop fetching for that, which should not come while
+ * they are taking its partitions over.
+ */
+const STAY_MS = 1_000;
 
 export interface MemberOptions {
   readonly kafka: Kafka;
@@ -56,7 +62,9 @@ export class GroupMember implements Membership {
   #hasJoined = false;
   #isClosed = false;
   /** While it waits for others to take over what it holds. */
-  #handOver: { isSaid: boolean; readonly done: () => void } | undefined;
+  #handOver: { isSaid: boolean; readonly done: (toOthers: boolean) => void } | undefined;
+  /** Whether there are members that stay, as far as this one knows: only the one that shares the partitions sees all. */
+  #othersStay = true;
   #memberId: string | undefined;
   #lastPollMs = 0;
 
@@ -91,30 +99,33 @@ export class GroupMember implements Membership {
    */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#handedOver();
+    const toOthers = await this.#handedOver();
     const lanes = [...this.#lanes.values()];
     this.#lanes.clear();
     for (const lane of lanes) lane.lose();
     await Promise.all([...lanes.map((lane) => lane.ended), ...this.#ending.values()]);
+    if (toOthers) await pause(STAY_MS);
     this.#closing.resolve();
     await this.#running;
   }
 
-  /** Resolves when the group has given what is held to others, or when it is not going to: nobody can be asked, or it takes too long. */
-  async #handedOver(): Promise<void> {
-    if (this.#consumer === undefined || this.#lanes.size === 0) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
+  /** Resolves to whether the group has given what is held to others; it does not where nobody stays or can be asked, or it takes too long. */
+  async #handedOver(): Promise<boolean> {
+    if (this.#consumer === undefined || this.#lanes.size === 0) return false;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
     this.#handOver = { isSaid: false, done: resolve };
     const timer = setTimeout(() => {
       this.#options.logger.warn({ group: this.#options.group }, `${this.#options.group} leaves its group, which has not given its partitions to others within ${HAND_OVER_MS / 1000} s`);
-      resolve();
+      resolve(false);
     }, HAND_OVER_MS);
-    await promise;
+    const toOthers = await promise;
     clearTimeout(timer);
     this.#handOver = undefined;
+    return toOthers;
   }
 
   #claim(): Claim {
+    this.#othersStay = true;
     if (this.#handOver !== undefined) this.#handOver.isSaid = true;
     return { held: this.assignment(), isLeaving: this.#isClosed };
   }
@@ -141,7 +152,7 @@ export class GroupMember implements Membership {
   /** Runs a consumer until it crashes or the member is closed; resolves to why it crashed. */
   async #consume(joined: () => void): Promise<Error | undefined> {
     const { kafka, inquiry, group, topics, logger } = this.#options;
-    const consumer = kafka.consumer({ ...CONSUMER, groupId: group, partitionAssigners: [copartitioned(() => this.#claim())] });
+    const consumer = kafka.consumer({ ...CONSUMER, groupId: group, partitionAssigners: [copartitioned(() => this.#claim(), (members) => (this.#othersStay = members.some(({ isLeaving }) => !isLeaving)))] });
     const crashed = Promise.withResolvers<Error>();
     consumer.on(consumer.events.CRASH, ({ payload }) => crashed.resolve(payload.error));
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
@@ -179,7 +190,7 @@ export class GroupMember implements Membership {
       return await Promise.race([crashed.promise, this.#closing.promise.then(() => undefined)]);
     } finally {
       this.#consumer = undefined;
-      this.#handOver?.done();
+      this.#handOver?.done(false);
       await consumer.disconnect();
     }
   }
@@ -202,7 +213,7 @@ export class GroupMember implements Membership {
       }
       lane.align();
     }
-    if (this.#handOver?.isSaid) this.#handOver.done();
+    if (this.#handOver?.isSaid) this.#handOver.done(this.#othersStay);
     this.#hasJoined = true;
     this.#joined.resolve();
     this.#confirm();
