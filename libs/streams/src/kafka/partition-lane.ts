@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import type { Batch, KafkaMessage } from 'kafkajs';
 import { FencedError, type GroupHandler, type LogBatch, type Offsets } from '../log.js';
 import type { RuntimeLogger } from '../runtime.js';
@@ -32,8 +31,8 @@ interface Fetched {
 
 /** Above this, fetching pauses until half of it is left: enough to keep the handler busy for the time of a fetch. */
 const MAX_WAITING_BYTES = 8_388_608;
-/** What waits is delivered together up to this size: some milliseconds of work, since nothing else is done meanwhile. */
-const MAX_BATCH_BYTES = 131_072;
+/** What waits is delivered together up to this size: a commit then serves more records. */
+const MAX_BATCH_BYTES = 1_048_576;
 const MAX_BACKOFF_MS = 5_000;
 
 /**
@@ -159,8 +158,6 @@ export class PartitionLane {
               this.#wake?.();
             },
           );
-          // The commit under way waits for answers of the broker, which are heard between two batches only.
-          await turn();
         }
       } catch (error) {
         // One that was fenced by a member that the partition had been taken from, late, is its owner all the same.
