@@ -284,8 +284,10 @@ class Runner implements GroupHandler, ProcessorRun {
         await task.apply(past, { live: false });
         if (held.takeOver !== undefined) held.takeOver.reapplied += live;
       }
-      if (live < records.length && held.takeOver !== undefined) this.#sayUpToDate(held, held.takeOver);
-      if (live < records.length) await this.#live(held, live === 0 ? batch : { ...batch, records: records.slice(live) });
+      if (live < records.length) {
+        if (held.takeOver !== undefined) this.#sayUpToDate(held, held.takeOver);
+        await this.#live(held, live === 0 ? batch : { ...batch, records: records.slice(live) });
+      }
     }
     if (task.unrepeatable || performance.now() - held.savedAtMs >= this.#checkpointMs) return this.#checkpoint(held);
     const { outputs, bytes } = held.applied;

@@ -7,6 +7,7 @@ import { rememberCoordinators } from './coordinator-cache.js';
 import { prependWhereThereIsRoom } from './exchange.js';
 import { decodeInOnePass } from './fetch-response.js';
 import { stopIdleTimer } from './idle-timer.js';
+import { PATIENT } from './patience.js';
 
 /** How to reach a Kafka. */
 export interface KafkaOptions {
@@ -27,9 +28,6 @@ export interface Sasl {
   readonly username: string;
   readonly password: string;
 }
-
-/** Retries for about half a minute, which a broker's restart takes less than. */
-export const PATIENT = { initialRetryTime: 50, maxRetryTime: 1_000, retries: 30 };
 
 /**
  * kafkajs as Millwright uses it.

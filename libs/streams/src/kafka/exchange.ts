@@ -23,7 +23,7 @@ const HEAD_ROOM = 256;
 const PATCHED = Symbol.for('millwright.kafkajs.encoder');
 
 /** A body as kafkajs takes it in place of one of its encoders. */
-export type RoomyBody = Pick<Roomy, 'buf' | 'buffer' | typeof ROOM>;
+type RoomyBody = Pick<Roomy, 'buf' | 'buffer' | typeof ROOM>;
 
 /**
  * A body that kafkajs does not copy.

@@ -3,10 +3,10 @@ import type { Consumer, Kafka } from 'kafkajs';
 import type { GroupHandler, Membership, Offsets } from '../log.js';
 import type { RuntimeLogger } from '../runtime.js';
 import { copartitioned, type Claim } from './assigner.js';
-import { PATIENT } from './driver.js';
 import { mayPass } from './errors.js';
 import type { Inquiry } from './inquiry.js';
 import { PartitionLane, type FetchedBatch, type LaneFeed } from './partition-lane.js';
+import { PATIENT } from './patience.js';
 
 const CONSUMER = {
   // How soon a member that died is noticed: the least that a broker allows by default.
@@ -130,6 +130,10 @@ export class GroupMember implements Membership {
     return { held: this.assignment(), isLeaving: this.#isClosed };
   }
 
+  #shared(members: readonly Claim[]): void {
+    this.#othersStay = members.some(({ isLeaving }) => !isLeaving);
+  }
+
   /** Runs one consumer after the other until the member is closed. */
   async #run(): Promise<void> {
     for (let failures = 0; !this.#isClosed; ) {
@@ -152,7 +156,7 @@ export class GroupMember implements Membership {
   /** Runs a consumer until it crashes or the member is closed; resolves to why it crashed. */
   async #consume(joined: () => void): Promise<Error | undefined> {
     const { kafka, inquiry, group, topics, logger } = this.#options;
-    const consumer = kafka.consumer({ ...CONSUMER, groupId: group, partitionAssigners: [copartitioned(() => this.#claim(), (members) => (this.#othersStay = members.some(({ isLeaving }) => !isLeaving)))] });
+    const consumer = kafka.consumer({ ...CONSUMER, groupId: group, partitionAssigners: [copartitioned(() => this.#claim(), (members) => this.#shared(members))] });
     const crashed = Promise.withResolvers<Error>();
     consumer.on(consumer.events.CRASH, ({ payload }) => crashed.resolve(payload.error));
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {

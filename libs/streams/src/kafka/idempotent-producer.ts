@@ -1,25 +1,21 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Broker, Cluster, Kafka } from 'kafkajs';
 import type { PartitionBatch } from './batching.js';
-import { openCluster, PATIENT } from './driver.js';
-import { isUnknownTopic, mayPass } from './errors.js';
+import { allSettled } from './all-settled.js';
+import { openCluster } from './driver.js';
+import { isUnknownTopic } from './errors.js';
 import type { Exchange } from './exchange.js';
+import { byLeader } from './leaders.js';
+import { ask } from './patience.js';
 import { produceV7 } from './produce-exchange.js';
 import type { Identity, Produced } from './produce-request.js';
-import { byLeader, Sequences, type Numbered } from './sequences.js';
+import { Sequences, type Numbered } from './sequences.js';
 
 /** What kafkajs has and leaves out of its types. */
 type ProducingBroker = Broker & {
   initProducerId(request: { transactionalId: undefined; transactionTimeout: number }): Promise<Identity>;
   readonly connectionPool: { send(exchange: Exchange<Produced>): Promise<Produced> };
 };
-type ProducingCluster = Cluster & { findControllerBroker(): Promise<Broker>; removeBroker(address: { host: string; port: number }): void };
-
-/** What kafkajs says of a connection that ended. */
-interface ConnectionClosed extends Error {
-  readonly host?: string;
-  readonly port?: number;
-}
+type ProducingCluster = Cluster & { findControllerBroker(): Promise<Broker> };
 
 /** The broker asks for one, also where there is no transaction. */
 const TRANSACTION_TIMEOUT_MS = 60_000;
@@ -42,7 +38,7 @@ export class IdempotentProducer {
   static async open(kafka: Kafka): Promise<IdempotentProducer> {
     const cluster = openCluster(kafka) as ProducingCluster;
     try {
-      return await patiently(cluster, async () => {
+      return await ask(cluster, async () => {
         // Any broker gives numbers to producers.
         const broker = (await cluster.findControllerBroker()) as ProducingBroker;
         const { producerId, producerEpoch } = await broker.initProducerId({ transactionalId: undefined, transactionTimeout: TRANSACTION_TIMEOUT_MS });
@@ -60,7 +56,8 @@ export class IdempotentProducer {
    */
   async send(batches: readonly PartitionBatch[]): Promise<void> {
     const numbered = this.#sequences.number(batches);
-    await patiently(this.#cluster, () => this.#produce(numbered));
+    // A topic that has just been made is not known everywhere at once.
+    await ask(this.#cluster, () => this.#produce(numbered), isUnknownTopic);
   }
 
   close(): Promise<void> {
@@ -69,30 +66,11 @@ export class IdempotentProducer {
 
   async #produce(numbered: readonly Numbered[]): Promise<void> {
     await this.#cluster.addMultipleTargetTopics([...new Set(numbered.map(({ topic }) => topic))]);
-    const answers = await Promise.allSettled(
+    await allSettled(
       byLeader(this.#cluster, numbered).map(async ({ nodeId, topicData }) => {
         const leader = (await this.#cluster.findBroker({ nodeId })) as ProducingBroker;
         return leader.connectionPool.send(produceV7({ transactionalId: undefined, identity: this.#identity, topicData }));
       }),
     );
-    const failed = answers.find((answer) => answer.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
-  }
-}
-
-/** Tries again what may pass: brokers restart, and leaders move. */
-async function patiently<T>(cluster: ProducingCluster, attempt: () => Promise<T>): Promise<T> {
-  for (let tries = 0, delay = PATIENT.initialRetryTime; ; tries++, delay = Math.min(2 * delay, PATIENT.maxRetryTime)) {
-    try {
-      if (!cluster.isConnected()) await cluster.connect();
-      if (tries > 0) await cluster.refreshMetadata();
-      return await attempt();
-    } catch (error) {
-      // A topic that has just been made is not known everywhere at once.
-      if (tries >= PATIENT.retries || !(mayPass(error) || isUnknownTopic(error))) throw error;
-      const { host, port } = error as ConnectionClosed;
-      if (host !== undefined && port !== undefined) cluster.removeBroker({ host, port });
-    }
-    await pause(delay);
   }
 }

@@ -1,10 +1,10 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Broker, Cluster, ITopicConfig, Kafka, KafkaMessage, PartitionOffset } from 'kafkajs';
 import type { TopicSpec } from '../log.js';
 import type { LogRecord } from '../record.js';
-import { openCluster, PATIENT } from './driver.js';
-import { hasType, isUnknownTopic, mayPass } from './errors.js';
-import { RecordReader } from './record-codec.js';
+import { openCluster } from './driver.js';
+import { hasType, isUnknownTopic } from './errors.js';
+import { ask, patiently } from './patience.js';
+import { RecordReader } from './record-reader.js';
 
 /** A committed offset and the note that its writer left with it. */
 export interface CommittedOffset {
@@ -175,31 +175,7 @@ export class Inquiry {
   }
 
   #ask<T>(question: (cluster: Cluster) => Promise<T>): Promise<T> {
-    return patiently(
-      async () => {
-        if (!this.#cluster.isConnected()) await this.#cluster.connect();
-        return question(this.#cluster);
-      },
-      () => false,
-      // When this fails too, the next try tells.
-      () => this.#cluster.refreshMetadata().catch(() => undefined),
-    );
-  }
-}
-
-/**
- * Asks until the cluster answers: leaders and coordinators move, and brokers restart.
- * @param alsoPasses whether an error passes that others do not get over
- */
-async function patiently<T>(question: () => Promise<T>, alsoPasses: (error: unknown) => boolean, beforeNext?: () => Promise<void>): Promise<T> {
-  for (let tries = 0, delay = PATIENT.initialRetryTime; ; tries++, delay = Math.min(2 * delay, PATIENT.maxRetryTime)) {
-    try {
-      return await question();
-    } catch (error) {
-      if (tries >= PATIENT.retries || !(mayPass(error) || alsoPasses(error))) throw error;
-      await pause(delay);
-      await beforeNext?.();
-    }
+    return ask(this.#cluster, () => question(this.#cluster));
   }
 }
 

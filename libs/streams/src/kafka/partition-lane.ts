@@ -1,7 +1,7 @@
 import type { Batch, KafkaMessage } from 'kafkajs';
 import { FencedError, type GroupHandler, type LogBatch, type Offsets } from '../log.js';
 import type { RuntimeLogger } from '../runtime.js';
-import { RecordReader } from './record-codec.js';
+import { RecordReader } from './record-reader.js';
 
 /** What a lane asks of the consumer that feeds it. */
 export interface LaneFeed {

@@ -1,6 +1,6 @@
 import { crc32c } from '@node-rs/crc32';
 import type { NewRecord, RecordHeaders } from '../record.js';
-import { sizeOfText, sizeOfUnsigned, type Writer } from './writer.js';
+import { sizeOfText, sizeOfUnsigned, Writer } from './writer.js';
 
 /** Base offset, length, leader epoch, format, checksum. */
 const PREFIX = 8 + 4 + 4 + 1 + 4;
@@ -109,33 +109,29 @@ const sizeOfData = (length: number): number => sizeOfVarint(length) + length;
 /** Schema, source and trace of records in a row are mostly the same: their headers are then encoded once. */
 class CommonHeaders {
   #last: RecordHeaders | undefined;
-  #bytes = Buffer.alloc(0);
+  #bytes: Buffer = Buffer.alloc(0);
 
   /** The number of headers, and all but sequence and time. */
   encode(headers: RecordHeaders): Buffer {
     const last = this.#last;
     if (last === undefined || last.source !== headers.source || last.schema !== headers.schema || last.traceparent !== headers.traceparent) {
       const { schema, source, traceparent } = headers;
-      const trace = traceparent === undefined ? [] : [name('traceparent'), data(traceparent)];
-      this.#bytes = Buffer.concat([varint(4 + trace.length / 2), name('schema'), data(schema), name('source'), data(source), ...trace]);
+      const texts = ['schema', schema, 'source', source, ...(traceparent === undefined ? [] : ['traceparent', traceparent])];
+      const count = texts.length / 2 + 2;
+      // A number that small is a varint of one byte.
+      this.#bytes = Buffer.concat([Buffer.of(2 * count), encodeTexts(texts)]);
       this.#last = headers;
     }
     return this.#bytes;
   }
 }
 
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = 2 * value;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80);
-  return Buffer.from([...bytes, rest]);
-}
+const SEQUENCE = encodeTexts(['sequence']);
+const TIME = encodeTexts(['time']);
 
-function data(text: string): Buffer {
-  const bytes = Buffer.from(text);
-  return Buffer.concat([varint(bytes.length), bytes]);
+/** Texts, each with its length before it. */
+function encodeTexts(texts: readonly string[]): Buffer {
+  const out = new Writer(texts.reduce((size, text) => size + sizeOfData(sizeOfText(text)), 0));
+  for (const text of texts) out.varintText(text);
+  return out.bytes;
 }
-
-const name = data;
-const SEQUENCE = name('sequence');
-const TIME = name('time');

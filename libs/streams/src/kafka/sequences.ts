@@ -1,6 +1,5 @@
-import type { Cluster } from 'kafkajs';
 import type { PartitionBatch } from './batching.js';
-import type { LeaderData, NumberedBatch } from './produce-request.js';
+import type { NumberedBatch } from './produce-request.js';
 
 /** Records for a partition of a topic, numbered. */
 export type Numbered = NumberedBatch & { readonly topic: string };
@@ -24,25 +23,4 @@ export class Sequences {
   clear(): void {
     this.#next.clear();
   }
-}
-
-/**
- * Sorts records by the brokers that lead their partitions, as far as the cluster's metadata tell.
- * @throws Error when a topic lacks a partition
- */
-export function byLeader(cluster: Cluster, batches: readonly Numbered[]): LeaderData[] {
-  const found = new Map<string, Map<string, NumberedBatch[]>>();
-  for (const { topic, ...numbered } of batches) {
-    const leader = cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === numbered.partition)?.leader;
-    if (leader === undefined) throw new Error(`Topic ${topic} has no partition ${numbered.partition}.`);
-    const topics = getOrMake(found, `${leader}`, () => new Map<string, NumberedBatch[]>());
-    getOrMake(topics, topic, () => []).push(numbered);
-  }
-  return [...found].map(([nodeId, topics]) => ({ nodeId, topicData: [...topics].map(([topic, partitions]) => ({ topic, partitions })) }));
-}
-
-function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) map.set(key, (value = make()));
-  return value;
 }

@@ -53,7 +53,7 @@ const NEWER = [
 ];
 
 /** Records, whose partitions the broker takes into the transaction itself. */
-export function produce(fields: ProduceRequest): Exchange<Produced> {
+export function produceV12(fields: ProduceRequest): Exchange<Produced> {
   return {
     request: { ...PRODUCE, encode: () => Promise.resolve(roomy((headRoom) => encodeFlexibleProduce(fields, headRoom))) },
     response: flexible((input) => ({

@@ -1,3 +1,4 @@
+import { allSettled } from './all-settled.js';
 import { produceV7 } from './produce-exchange.js';
 import type { Identity, LeaderData, Produced } from './produce-request.js';
 import type { TransactionBrokers } from './transaction-brokers.js';
@@ -18,7 +19,7 @@ export class TransactionV1 implements TransactionProtocol {
     const { transactionalId, groupId } = this.#brokers;
     const topics = partitionsOf(requests.flat());
     const coordinator = await this.#brokers.ofTransaction();
-    await all([
+    await allSettled([
       ...(topics.length > 0 ? [coordinator.addPartitionsToTxn({ ...identity, transactionalId, topics })] : []),
       ...(offsets === undefined ? [] : [coordinator.addOffsetsToTxn({ ...identity, transactionalId, groupId })]),
     ]);
@@ -26,7 +27,7 @@ export class TransactionV1 implements TransactionProtocol {
 
   async send({ identity, requests, offsets = [] }: Content): Promise<Produced[]> {
     const produced = this.#produce(identity, requests);
-    await all([produced, this.#sendOffsets(identity, offsets)]);
+    await allSettled<unknown>([produced, this.#sendOffsets(identity, offsets)]);
     return produced;
   }
 
@@ -38,11 +39,7 @@ export class TransactionV1 implements TransactionProtocol {
 
   async #produce(identity: Identity, requests: Content['requests']): Promise<Produced[]> {
     const produced: Produced[] = [];
-    for (const request of requests) {
-      const sent = request.map((data) => this.#produceTo(identity, data));
-      await all(sent);
-      produced.push(...(await Promise.all(sent)));
-    }
+    for (const request of requests) produced.push(...(await allSettled(request.map((data) => this.#produceTo(identity, data)))));
     return produced;
   }
 
@@ -66,10 +63,4 @@ function partitionsOf(data: readonly LeaderData[]): { topic: string; partitions:
     for (const { partition } of partitions) numbers.add(partition);
   }
   return [...found].map(([topic, numbers]) => ({ topic, partitions: [...numbers] }));
-}
-
-/** Waits for all of them, and only then fails with the first error: nothing of a transaction that failed is still under way. */
-async function all(requests: readonly Promise<unknown>[]): Promise<void> {
-  const failed = (await Promise.allSettled(requests)).find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
 }

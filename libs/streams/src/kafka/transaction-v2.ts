@@ -1,7 +1,7 @@
 import type { TransactionBrokers } from './transaction-brokers.js';
 import type { Identity, Produced } from './produce-request.js';
 import type { Content, TransactionProtocol } from './transaction-protocol.js';
-import { endTxn, produce, txnOffsetCommit } from './transaction-requests.js';
+import { endTxn, produceV12, txnOffsetCommit } from './transaction-requests.js';
 
 /**
  * Transactions of Kafka 4.0 and later (KIP-890), of three requests: offsets and records take their partitions into the transaction
@@ -35,7 +35,7 @@ export class TransactionV2 implements TransactionProtocol {
     const produced: Produced[] = [];
     for (const { nodeId, topicData } of requests.flat()) {
       const leader = await this.#brokers.node(nodeId);
-      produced.push(await leader.connectionPool.send(produce({ transactionalId: this.#brokers.transactionalId, identity, topicData })));
+      produced.push(await leader.connectionPool.send(produceV12({ transactionalId: this.#brokers.transactionalId, identity, topicData })));
     }
     return produced;
   }

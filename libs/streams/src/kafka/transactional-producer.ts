@@ -2,10 +2,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Cluster, Kafka } from 'kafkajs';
 import type { Offsets } from '../log.js';
 import type { PartitionBatch } from './batching.js';
-import { openCluster, PATIENT } from './driver.js';
-import { hasType, mayPass } from './errors.js';
+import { openCluster } from './driver.js';
+import { hasType } from './errors.js';
+import { byLeader } from './leaders.js';
+import { patiently } from './patience.js';
 import type { Identity, Produced, TopicData } from './produce-request.js';
-import { byLeader, Sequences } from './sequences.js';
+import { Sequences } from './sequences.js';
 import { TransactionBrokers } from './transaction-brokers.js';
 import type { Content, TopicOffsets, TransactionProtocol } from './transaction-protocol.js';
 import { finalizedFeatures } from './transaction-requests.js';
@@ -56,19 +58,14 @@ export class TransactionalProducer {
     const cluster = openCluster(kafka);
     const brokers = new TransactionBrokers(cluster, id, group);
     try {
-      for (let tries = 0, delay = PATIENT.initialRetryTime; ; tries++, delay = Math.min(2 * delay, PATIENT.maxRetryTime)) {
-        try {
-          await cluster.connect();
-          const coordinator = await brokers.ofTransaction();
-          const { producerId, producerEpoch } = await coordinator.initProducerId({ transactionalId: id, transactionTimeout });
-          const features = await coordinator.connectionPool.send(finalizedFeatures());
-          const protocol = (features.get(FEATURE) ?? 0) >= V2 ? new TransactionV2(brokers) : new TransactionV1(brokers);
-          return new TransactionalProducer(cluster, protocol, { producerId: `${producerId}`, producerEpoch });
-        } catch (error) {
-          if (tries >= PATIENT.retries || !mayPass(error)) throw error;
-          await pause(delay);
-        }
-      }
+      return await patiently(async () => {
+        await cluster.connect();
+        const coordinator = await brokers.ofTransaction();
+        const { producerId, producerEpoch } = await coordinator.initProducerId({ transactionalId: id, transactionTimeout });
+        const features = await coordinator.connectionPool.send(finalizedFeatures());
+        const protocol = (features.get(FEATURE) ?? 0) >= V2 ? new TransactionV2(brokers) : new TransactionV1(brokers);
+        return new TransactionalProducer(cluster, protocol, { producerId: `${producerId}`, producerEpoch });
+      });
     } catch (error) {
       await cluster.disconnect();
       throw error;

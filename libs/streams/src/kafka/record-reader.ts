@@ -1,11 +1,5 @@
 import type { IHeaders, KafkaMessage } from 'kafkajs';
-import type { LogRecord, NewRecord, RecordHeaders } from '../record.js';
-
-/** Bytes that a record takes beside its value, generously: framing, time, header names and the headers of usual length. */
-const OVERHEAD = 256;
-
-/** Bytes of a record in a batch, or a little more. */
-export const sizeOf = (record: NewRecord): number => record.value.byteLength + 3 * (record.key.length + record.headers.source.length) + OVERHEAD;
+import type { LogRecord, RecordHeaders } from '../record.js';
 
 /** Reads the records of one partition; records in a row mostly share schema and source, which are then the same string. */
 export class RecordReader {
