@@ -72,7 +72,7 @@ export interface Transactor {
   /** Offsets that the group has committed for this partition number, by topic. Read after fencing, so final. */
   committed(): Promise<Offsets>;
   /**
-   * Writes `outputs` and commits `offsets` atomically. Retries what can be retried.
+   * Writes `outputs` and commits `offsets` atomically. Retries what can be retried. What was committed before can no longer be lost when it resolves.
    * @throws FencedError when another instance owns the partition now.
    * @throws LostCommitError when one before has been lost.
    * @throws Error when it failed, or may have failed, for another reason: committed() then settles whether it took place,
@@ -80,7 +80,7 @@ export interface Transactor {
    */
   commit(outputs: readonly NewRecord[], offsets: Offsets): Promise<void>;
   /**
-   * Resolves when what was committed can no longer be lost: what a checkpoint has to wait for.
+   * Resolves when all that was committed can no longer be lost: what a checkpoint has to wait for where no commit follows.
    * @throws FencedError, LostCommitError
    */
   complete(): Promise<void>;

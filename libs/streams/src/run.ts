@@ -4,7 +4,7 @@ import { FencedError, LostCommitError, type Delivery, type GroupHandler, type Lo
 import type { AnyProcessor } from './processor.js';
 import type { NewRecord } from './record.js';
 import type { InputStatus, LedgerEntry, ProcessorRun, ProcessorStatus, RunProcessor, RuntimeOptions } from './runtime.js';
-import { CheckpointLostError } from './state.js';
+import { CheckpointLostError, type CheckpointDelta } from './state.js';
 import { Task } from './task.js';
 
 const DEFAULT_CHECKPOINT_MS = 5_000;
@@ -31,6 +31,8 @@ interface Applied {
   bytes: number;
   /** Offsets behind it, by topic. */
   readonly offsets: Record<string, number>;
+  /** The state as it was at some time since the commit before: to be saved when this one is done. */
+  checkpoint: CheckpointDelta | undefined;
   /** Resolves to the seconds that the commit took. */
   readonly committed: Promise<number>;
   resolve(seconds: number): void;
@@ -55,14 +57,17 @@ interface Held {
   /** As of the last batch that is committed. */
   watermarks: ReturnType<Task['watermarks']>;
   applied: Applied;
-  /** The commit that is under way. */
+  /** The commit that is under way, or what makes sure of it. */
   underWay: Promise<unknown> | undefined;
   /** It, and those that follow it without a break. */
   committing: Promise<void> | undefined;
   /** Resolves when the last commit that has outputs, or is under way, is done. */
   lastCommit: Promise<unknown>;
   committedAtMs: number;
-  savedAtMs: number;
+  /** When the last checkpoint was taken. */
+  checkpointAtMs: number;
+  /** Whether one has been taken that is not saved yet. */
+  isCheckpointing: boolean;
   saving: Promise<void> | undefined;
   /** Why it is held no more. */
   failure: Error | undefined;
@@ -72,7 +77,7 @@ function nothingApplied(): Applied {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   // Who waits for it hears of a failure; where nobody does, the partition's next call does.
   promise.catch(() => undefined);
-  return { outputs: [], bytes: 0, offsets: {}, committed: promise, resolve, reject };
+  return { outputs: [], bytes: 0, offsets: {}, checkpoint: undefined, committed: promise, resolve, reject };
 }
 
 /** Notes what has been applied; resolves with the commit that takes it. */
@@ -189,10 +194,10 @@ class Runner implements GroupHandler, ProcessorRun {
     const held = this.#held.get(partition);
     if (held !== undefined) {
       const beganMs = performance.now();
-      await held.saving;
       try {
-        await this.#checkpoint(held);
-        await held.saving;
+        await this.#saved(held);
+        this.#checkpoint(held);
+        await this.#saved(held);
       } catch (error) {
         if (!(error instanceof FencedError)) throw error;
         this.#sayFenced(partition, error.message);
@@ -250,7 +255,8 @@ class Runner implements GroupHandler, ProcessorRun {
       committing: undefined,
       lastCommit: Promise.resolve(),
       committedAtMs: -Infinity,
-      savedAtMs: performance.now(),
+      checkpointAtMs: performance.now(),
+      isCheckpointing: false,
       saving: undefined,
       failure: undefined,
     });
@@ -289,7 +295,7 @@ class Runner implements GroupHandler, ProcessorRun {
         await this.#live(held, live === 0 ? batch : { ...batch, records: records.slice(live) });
       }
     }
-    if (task.unrepeatable || performance.now() - held.savedAtMs >= this.#checkpointMs) return this.#checkpoint(held);
+    if (task.unrepeatable || performance.now() - held.checkpointAtMs >= this.#checkpointMs) this.#checkpoint(held);
     const { outputs, bytes } = held.applied;
     if (held.committing === undefined) {
       if (outputs.length > 0 || performance.now() - held.committedAtMs >= OFFSETS_WAIT_MS) this.#startCommits(held);
@@ -351,9 +357,13 @@ class Runner implements GroupHandler, ProcessorRun {
     return telemetry.span(subject, [...links], run);
   }
 
-  /** Commits what has been applied, and then what has been applied meanwhile, until there are no outputs left. */
+  /**
+   * Commits what has been applied, and then what has been applied meanwhile, until there are no outputs left. A checkpoint is saved once
+   * the commit that it stands on can no longer be lost, as the next one shows, or the log where there is none.
+   */
   #startCommits(held: Held): void {
     const commits = async (): Promise<void> => {
+      let committed: CheckpointDelta | undefined;
       try {
         do {
           const { applied } = held;
@@ -365,7 +375,14 @@ class Runner implements GroupHandler, ProcessorRun {
             applied.reject(error);
             throw error;
           }
-        } while (held.applied.outputs.length > 0 && held.failure === undefined);
+          if (committed !== undefined) this.#save(held, committed);
+          committed = applied.checkpoint;
+          if (committed !== undefined && held.applied.outputs.length === 0) {
+            await (held.underWay = this.#insist(held.partition, 'make sure of its commits', () => held.transactor.complete()));
+            this.#save(held, committed);
+            committed = undefined;
+          }
+        } while ((held.applied.outputs.length > 0 || held.applied.checkpoint !== undefined) && held.failure === undefined);
       } finally {
         // In the same turn in which nothing was left: what is applied after it starts the next.
         held.underWay = held.committing = undefined;
@@ -391,13 +408,24 @@ class Runner implements GroupHandler, ProcessorRun {
     return (held.committedAtMs - startedMs) / 1_000;
   }
 
-  /** Begins to save the state, once all that it stands on is committed and can no longer be lost. */
-  async #checkpoint(held: Held): Promise<void> {
+  /**
+   * Takes a checkpoint, unless one is on its way, and commits: the state as it is between two batches, which is saved once all that it
+   * stands on is committed. The next batches do not wait for it.
+   */
+  #checkpoint(held: Held): void {
+    const { task } = held;
+    if (!held.isCheckpointing && task.version >= held.storedVersion) {
+      held.isCheckpointing = true;
+      held.checkpointAtMs = performance.now();
+      held.applied.checkpoint = task.checkpoint();
+    }
+    if (held.committing === undefined) this.#startCommits(held);
+  }
+
+  /** Resolves when all that has been taken as a checkpoint is saved, or could not be. */
+  async #saved(held: Held): Promise<void> {
     await held.committing;
-    if (Object.keys(held.applied.offsets).length > 0) this.#startCommits(held);
-    await held.committing;
-    await this.#insist(held.partition, 'make sure of its commits', () => held.transactor.complete());
-    this.#save(held);
+    await held.saving;
   }
 
   /** Tries until it succeeds, this run closes, or another owner turns up. */
@@ -418,12 +446,8 @@ class Runner implements GroupHandler, ProcessorRun {
     }
   }
 
-  /** Starts to save a checkpoint, unless one is on its way. Only ever of what is committed: called between batches. */
-  #save(held: Held): void {
+  #save(held: Held, delta: CheckpointDelta): void {
     const { task } = held;
-    if (held.saving !== undefined || task.version < held.storedVersion) return;
-    held.savedAtMs = performance.now();
-    const delta = task.checkpoint();
     const { store, logger, telemetry } = this.#options;
     const startedMs = performance.now();
     const measure = (outcome: 'saved' | 'refused' | 'failed'): void =>
@@ -447,7 +471,10 @@ class Runner implements GroupHandler, ProcessorRun {
           logger.warn({ task: task.name, err: error }, `the checkpoint of ${task.name} was not saved (${sentence(error)}): it is tried again later, nothing is lost`);
         },
       )
-      .finally(() => (held.saving = undefined));
+      .finally(() => {
+        held.saving = undefined;
+        held.isCheckpointing = false;
+      });
   }
 
   /** What it holds of the partition is worth nothing any more. */

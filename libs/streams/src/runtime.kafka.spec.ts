@@ -157,6 +157,40 @@ describe('the runtime on Kafka, while a commit is under way', () => {
     await run.close();
   });
 
+  it('goes on over a checkpoint, which is saved when the next commit shows that its own can no longer be lost', async () => {
+    const [input, output] = [unique('in'), unique('out')];
+    await log.createTopics([input, output, deadLetterTopic(input), lateTopic(input)].map((topic) => topicSpec(topic, 1)));
+    const heldUp = new HeldUp();
+    heldUp.gates.push(gate(), gate());
+    let applied = 0;
+    const numbered = numbering(unique('numbering'), input, output);
+    const processor: typeof numbered = { ...numbered, onRecord: (...given) => (applied++, numbered.onRecord(...given)) };
+    const saved: (number | undefined)[] = [];
+    const watched: StateStore = {
+      load: (task) => store.load(task),
+      save: (task, delta, replace) => {
+        saved.push(delta.offsets[input]);
+        return store.save(task, delta, replace);
+      },
+      get: (task, key) => store.get(task, key),
+      healthy: () => store.healthy(),
+      close: () => Promise.resolve(),
+    };
+    const run = await runProcessor(processor, { log: heldUp.of(log), store: watched, logger, checkpointMs: 0 });
+    for (let n = 1; n <= 3; n++) {
+      await log.append([record(input, 0, 'a', 'x', n)]);
+      await eventually(() => applied === n, `record ${n} is applied`);
+    }
+    heldUp.gates[0]!.open();
+    await eventually(() => heldUp.begun === 2, 'what was applied meanwhile is being committed');
+    expect(saved).toEqual([]);
+    heldUp.gates[1]!.open();
+    await eventually(() => saved.length > 0, 'a checkpoint is saved');
+    await run.close();
+    expect(saved).toEqual([1, 3]);
+    expect((await readAll(log, [output])).map(text)).toEqual(['a1', 'a2', 'a3']);
+  });
+
   it('lets it end before a partition starts afresh whose processing has failed, and neither loses nor doubles', async () => {
     const [input, output] = [unique('in'), unique('out')];
     await log.createTopics([input, output, deadLetterTopic(input), lateTopic(input)].map((topic) => topicSpec(topic, 1)));
