@@ -14,7 +14,7 @@ const record = (topic: { name: string; schema: string }, key: string, sequence: 
   topic: topic.name, partition, key, value, timeMs: 0, headers: { schema: topic.schema, source, sequence },
 });
 const watermark = (topic: Topic, writer: string, partition: number, timeUs: number): NewRecord =>
-  record({ name: topic.name, schema: WATERMARK_SCHEMA }, WATERMARK_KEY, 0, Watermark.encode({ timeUs }).finish(), partition, `${writer}/${partition}`);
+  record({ name: topic.name, schema: WATERMARK_SCHEMA }, WATERMARK_KEY, 0, Watermark.encode({ timeUs, last: false }).finish(), partition, `${writer}/${partition}`);
 
 const ledger = (fields: Partial<LedgerEntry>): LedgerEntry =>
   ({ topic: 'telemetry.v1', partition: 0, in: 0, processed: 0, deadLettered: 0, late: 0, repeated: 0, missing: 0, watermarks: 0, ...fields });

@@ -7,6 +7,8 @@ import { Timers } from './timers.js';
 
 /** A watermark writer this far behind the newest (microseconds of event time) is taken for dead and no longer waited for. */
 const WRITER_LAG_US = 10_000_000;
+/** The same of one that said it would end: whoever sent to it is told at once, and needs this long to go on with another, at most. */
+const LEAVER_LAG_US = 3_000_000;
 /** Streams followed per input; beyond it the one first seen is forgotten, so that made-up sources can't fill the memory. */
 const MAX_STREAMS = 100_000;
 /** Topics whose sources count each asset's records for itself (see RecordHeaders.sequence). */
@@ -24,7 +26,8 @@ export interface InputSnapshot {
   readonly trimmed: boolean;
   readonly counts: readonly number[];
   readonly watermarkUs: number | null;
-  readonly writers: readonly (readonly [string, number])[];
+  /** Writer, its latest watermark, and whether that was its last. */
+  readonly writers: readonly (readonly [string, number, boolean?])[];
   readonly streams: readonly (readonly [string, SequenceSnapshot])[];
   readonly timers: readonly (readonly [string, number])[];
   readonly written: readonly (readonly [string, number])[];
@@ -55,8 +58,8 @@ export class Input {
   readonly #isUntimed: boolean;
   readonly #unpaced: readonly string[];
   readonly #streams = new Map<string, SequenceTracker>();
-  /** Latest watermark by its writer. */
-  readonly #writers = new Map<string, number>();
+  /** Latest watermark by its writer, and whether it was its last. */
+  readonly #writers = new Map<string, { readonly reachedUs: number; readonly isLast: boolean }>();
 
   constructor(topic: string) {
     this.topic = topic;
@@ -85,15 +88,17 @@ export class Input {
   /**
    * Takes a writer's watermark: the topic has reached the least of its writers' that are alive. Alive is decided from the
    * log alone, so a replay decides the same. Those of processors that don't pace the topic don't count.
+   * @param isLast whether the writer has said that it ends with it
    * @returns whether the topic's watermark grew
    */
-  advance(writer: string, timeUs: number): boolean {
+  advance(writer: string, timeUs: number, isLast = false): boolean {
     if (this.#unpaced.some((each) => writer.startsWith(`${each}/`))) return false;
-    this.#writers.set(writer, Math.max(timeUs, this.#writers.get(writer) ?? -Infinity));
-    const newest = Math.max(...this.#writers.values());
+    this.#writers.set(writer, { reachedUs: Math.max(timeUs, this.#writers.get(writer)?.reachedUs ?? -Infinity), isLast });
+    let newest = -Infinity;
+    for (const { reachedUs } of this.#writers.values()) newest = Math.max(newest, reachedUs);
     let least = Infinity;
-    for (const [each, reachedUs] of this.#writers) {
-      if (reachedUs < newest - WRITER_LAG_US) this.#writers.delete(each);
+    for (const [each, { reachedUs, isLast: hasEnded }] of this.#writers) {
+      if (reachedUs < newest - (hasEnded ? LEAVER_LAG_US : WRITER_LAG_US)) this.#writers.delete(each);
       else least = Math.min(least, reachedUs);
     }
     if (least <= this.watermarkUs) return false;
@@ -128,7 +133,7 @@ export class Input {
       trimmed: this.trimmed,
       counts: [this.in, this.processed, this.deadLettered, this.late, this.repeated, this.missing, this.watermarks],
       watermarkUs: Number.isFinite(this.watermarkUs) ? this.watermarkUs : null,
-      writers: [...this.#writers],
+      writers: [...this.#writers].map(([writer, { reachedUs, isLast }]) => [writer, reachedUs, isLast] as const),
       streams: [...this.#streams].map(([name, stream]) => [name, stream.snapshot()] as const),
       timers: this.timers.entries(),
       written: [...this.written],
@@ -141,7 +146,7 @@ export class Input {
     this.offset = snapshot.offset;
     this.trimmed = snapshot.trimmed;
     this.watermarkUs = snapshot.watermarkUs ?? -Infinity;
-    for (const [writer, timeUs] of snapshot.writers) this.#writers.set(writer, timeUs);
+    for (const [writer, reachedUs, isLast = false] of snapshot.writers) this.#writers.set(writer, { reachedUs, isLast });
     for (const [name, stream] of snapshot.streams) this.#streams.set(name, SequenceTracker.restore(stream));
     for (const [key, timeUs] of snapshot.timers) this.timers.set(key, timeUs);
     for (const [output, sequence] of snapshot.written) this.written.set(output, sequence);

@@ -50,7 +50,7 @@ export class PureRun {
 
   /** Brings one input, or all of them, to an event time in microseconds, and returns what timers publish. */
   watermark(timeUs: number, topic?: string): Emission[] {
-    const value = Watermark.encode({ timeUs }).finish();
+    const value = Watermark.encode({ timeUs, last: false }).finish();
     const record = { key: WATERMARK_KEY, value, timeMs: Math.floor(timeUs / 1_000), schema: WATERMARK_SCHEMA };
     const topics = topic === undefined ? this.#processor.inputs : [topic];
     return topics.flatMap((each) => this.#apply(each, [record]));

@@ -72,7 +72,7 @@ const toRecord = (topic: string, offset: number, { key, what, source, sequence }
   const at = { topic, partition: 5, offset, timeMs: offset };
   if (!what.startsWith('watermark')) return { ...at, key, value: Buffer.from(what), headers: { schema: 's', source, sequence } };
   const timeUs = Number(what.split(' ')[1]) * 1_000;
-  return { ...at, key: WATERMARK_KEY, value: Watermark.encode({ timeUs }).finish(), headers: { schema: WATERMARK_SCHEMA, source, sequence: 0 } };
+  return { ...at, key: WATERMARK_KEY, value: Watermark.encode({ timeUs, last: what.endsWith('last') }).finish(), headers: { schema: WATERMARK_SCHEMA, source, sequence: 0 } };
 };
 
 const ofSchema = (record: LogRecord, schema: string): LogRecord => ({ ...record, headers: { ...record.headers, schema } });
@@ -182,6 +182,25 @@ describe('Task', () => {
     expect(await mark(5, 'one', 104)).toEqual([]);
     expect(await mark(6, 'one', 120)).toEqual([]);
     expect(await mark(7, 'two', 119)).toEqual([119]);
+  });
+
+  it('waits for a writer that has said its last as long as who sent to it takes to find another, also after a restart, and as ever for one that is back', async () => {
+    let run = new Task(summing(['a.v1']), 5);
+    const mark = async (offset: number, source: string, seconds: number, last = ''): Promise<number[]> => {
+      const outputs = await apply(run, [toRecord('a.v1', offset, { key: '', what: `watermark ${seconds * 1_000} ${last}`, source, sequence: 0 })], 'a.v1');
+      return outputs.filter(({ topic }) => topic === 'out.v1').map(({ value }) => Watermark.decode(value).timeUs / 1e6);
+    };
+    expect(await mark(0, 'one', 100)).toEqual([100]);
+    expect(await mark(1, 'one', 100, 'last')).toEqual([]);
+    expect(await mark(2, 'two', 103)).toEqual([]);
+    const { changed, ...checkpoint } = run.checkpoint();
+    run = new Task(summing(['a.v1']), 5);
+    run.restore(checkpoint, changed);
+    expect(await mark(3, 'two', 104)).toEqual([104]);
+    expect(await mark(4, 'one', 105)).toEqual([]);
+    expect(await mark(5, 'two', 109)).toEqual([105]);
+    expect(await mark(6, 'two', 114)).toEqual([]);
+    expect(await mark(7, 'two', 116)).toEqual([116]);
   });
 
   it('does not go by the watermarks of who writes to a topic beside its own processor', async () => {

@@ -268,15 +268,16 @@ export class Task {
 
   #onWatermark(record: LogRecord, input: Input, slots: Slot[], promised: Promise<void>[]): void {
     let timeUs: number;
+    let last: boolean;
     try {
-      ({ timeUs } = Watermark.decode(record.value));
+      ({ timeUs, last } = Watermark.decode(record.value));
     } catch (error) {
       input.in++;
       slots.push({ kind: 'deadLetter', record, error: new PoisonRecordError(`not a watermark: ${sentence(error)}`, { cause: error }) });
       return;
     }
     input.watermarks++;
-    if (!input.advance(record.headers.source, timeUs)) return;
+    if (!input.advance(record.headers.source, timeUs, last)) return;
     this.#fireTimers(input, slots, promised);
     // Of all inputs, also those that no watermark has come from yet: what they have still to give may be older than what the others have reached.
     const leastUs = Math.min(...[...this.#inputs.values()].map(({ doneUs }) => doneUs));
@@ -418,7 +419,7 @@ export class Task {
 
   /** They carry the trace on, since alarms with a delay are raised by time. */
   #watermarks(timeUs: number, traceparent: string | undefined): NewRecord[] {
-    const value = Watermark.encode({ timeUs }).finish();
+    const value = Watermark.encode({ timeUs, last: false }).finish();
     const headers = { schema: WATERMARK_SCHEMA, source: this.name, sequence: 0, ...(traceparent === undefined ? {} : { traceparent }) };
     return this.#processor.outputs.map((topic) => ({
       topic,

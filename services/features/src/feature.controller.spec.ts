@@ -38,7 +38,7 @@ describe('features service', () => {
     topic: TOPICS.telemetry.name,
     partition,
     key: WATERMARK_KEY,
-    value: Watermark.encode({ timeUs: T - 1_000 * S + sequence }).finish(),
+    value: Watermark.encode({ timeUs: T - 1_000 * S + sequence, last: false }).finish(),
     timeMs: T / 1000,
     headers: { schema: WATERMARK_SCHEMA, source: 'ingestion/test', sequence },
   });

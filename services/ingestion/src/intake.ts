@@ -102,9 +102,6 @@ export async function openIntake({ plant, log, logger, telemetry, instance, sett
       return problems.refusals;
     },
     flush: () => watermarks.flush(),
-    async close() {
-      await watermarks.stop();
-      await watermarks.flush();
-    },
+    close: () => watermarks.end(),
   };
 }

@@ -34,7 +34,7 @@ describe('WatermarkWriter', () => {
     expect(await written()).toEqual(['a/0 5000000', 'a/1 5000000', 'b/0 5000000', 'b/1 5000000']);
     const [record] = await readAll(log, ['a']);
     expect(record).toMatchObject({ key: WATERMARK_KEY, timeMs: 5_000, headers: { schema: WATERMARK_SCHEMA, source: 'ingestion/one' } });
-    await writer.stop();
+    await writer.end();
     await log.close();
   });
 
@@ -45,8 +45,24 @@ describe('WatermarkWriter', () => {
     writer.advance('replay', 5_000_000);
     await eventually(() => writer.writtenUs === 5_000_000, 'the watermark is written');
     expect(await written()).toHaveLength(4);
-    await writer.stop();
+    await writer.end();
     await log.close();
+  });
+
+  it('says its last when it ends, unless it has never said anything', async () => {
+    const { log, writer } = await setUp();
+    const marks = async () => (await readAll(log, ['a'])).filter(({ partition }) => partition === 0).map(({ value }) => Watermark.decode(value));
+    await writer.start(60_000);
+    writer.advance('replay', 5_000_000);
+    await writer.flush();
+    await writer.end();
+    expect(await marks()).toEqual([{ timeUs: 5_000_000, last: false }, { timeUs: 5_000_000, last: true }]);
+    await log.close();
+    const silent = await setUp();
+    await silent.writer.start(60_000);
+    await silent.writer.end();
+    expect(await silent.written()).toEqual([]);
+    await silent.log.close();
   });
 
   it('lets time go on when all sources are silent', async () => {
@@ -56,7 +72,7 @@ describe('WatermarkWriter', () => {
     clock.nowMs = 12_000;
     await writer.flush();
     expect((await written())[0]).toBe('a/0 13000000');
-    await writer.stop();
+    await writer.end();
     await log.close();
   });
 });

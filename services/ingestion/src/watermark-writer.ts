@@ -61,16 +61,17 @@ export class WatermarkWriter {
     return next;
   }
 
-  /** Stops the timer and waits for a write under way. */
-  async stop(): Promise<void> {
+  /** Writes a last watermark, which says that it is, so that nobody waits long for more. */
+  async end(): Promise<void> {
     clearInterval(this.#timer);
     await this.#writing;
+    await this.#write(true);
   }
 
-  async #write(): Promise<void> {
+  async #write(last = false): Promise<void> {
     const timeUs = this.#options.tracker.at(this.#options.now());
-    if (timeUs <= this.#writtenUs) return;
-    const value = Watermark.encode({ timeUs }).finish();
+    if (timeUs === -Infinity || (timeUs <= this.#writtenUs && !last)) return;
+    const value = Watermark.encode({ timeUs, last }).finish();
     const timeMs = Math.max(0, Math.floor(timeUs / 1000));
     // Not numbered: one more or less says nothing new, and a restarted writer takes the place of the one before.
     const headers = { schema: WATERMARK_SCHEMA, source: this.#options.source, sequence: 0 };

@@ -49,7 +49,7 @@ describe('quality service', () => {
     topic: TOPICS.production.name,
     partition: partitionFor('U-1', PARTITIONS),
     key: WATERMARK_KEY,
-    value: Watermark.encode({ timeUs: sequence * 1e6 }).finish(),
+    value: Watermark.encode({ timeUs: sequence * 1e6, last: false }).finish(),
     timeMs: sequence * 1000,
     headers: { schema: WATERMARK_SCHEMA, source: 'mes/watermark', sequence },
   });

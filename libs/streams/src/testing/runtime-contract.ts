@@ -62,7 +62,7 @@ const watermark = (topic: string, partition: number, timeMs: number): NewRecord 
   topic,
   partition,
   key: WATERMARK_KEY,
-  value: Watermark.encode({ timeUs: timeMs * 1_000 }).finish(),
+  value: Watermark.encode({ timeUs: timeMs * 1_000, last: false }).finish(),
   timeMs,
   headers: { schema: WATERMARK_SCHEMA, source: 'ingestion', sequence: 0 },
 });

@@ -18,6 +18,8 @@ export const protobufFileName = "millwright/stream/v1/watermark.proto";
 export interface Watermark {
   /** Event time in microseconds since the Unix epoch. */
   timeUs: number;
+  /** Whether this is the writer's last: it stops in order, and whoever sent to it goes on with another. */
+  last: boolean;
 }
 
 /** DeadLetter is what <topic>.dlq holds: a record that could not be processed, whole, with the reason. */
@@ -40,13 +42,16 @@ export interface DeadLetter_HeadersEntry {
 }
 
 function createBaseWatermark(): Watermark {
-  return { timeUs: 0 };
+  return { timeUs: 0, last: false };
 }
 
 export const Watermark: MessageFns<Watermark> = {
   encode(message: Watermark, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.timeUs !== 0) {
       writer.uint32(8).int64(message.timeUs);
+    }
+    if (message.last !== false) {
+      writer.uint32(16).bool(message.last);
     }
     return writer;
   },
@@ -72,6 +77,14 @@ export const Watermark: MessageFns<Watermark> = {
             message.timeUs = longToNumber(reader.int64());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.last = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -90,6 +103,7 @@ export const Watermark: MessageFns<Watermark> = {
   fromPartial(object: DeepPartial<Watermark>): Watermark {
     const message = createBaseWatermark();
     message.timeUs = object.timeUs ?? 0;
+    message.last = object.last ?? false;
     return message;
   },
 };
