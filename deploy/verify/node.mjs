@@ -79,6 +79,7 @@ export async function verifyOnNode(report, root) {
     await step('a rolling upgrade and a rollback under load', async () => {
       const load = await feed('upgrade', 150);
       await release('upgrade', '--set', 'plant.revision=2');
+      await replaced();
       await run('helm', ['rollback', RELEASE, '1', '--namespace', NAMESPACE, '--wait', '--timeout', '5m']);
       const figures = await load.figures();
       return `${say(figures)}; p99 ${(figures.p99_ms / normal.p99_ms).toFixed(2)} times that of the undisturbed line`;
@@ -97,11 +98,19 @@ export async function verifyOnNode(report, root) {
     await run('kubectl', ['delete', 'namespace', NAMESPACE, '--wait=false']).catch(() => undefined);
   }
 
+  /** Resolves when the pods of the revision before are gone; until then they hand over, for which Helm does not wait. */
+  async function replaced() {
+    const pods = async () => (await kubectl('get', 'pods', '-l', `app.kubernetes.io/instance=${RELEASE}`, '--field-selector', 'status.phase=Running', '-o', 'name')).trim().split('\n').length;
+    while ((await pods()) > SERVICES.length * Number(replicas)) await delay(500);
+  }
+
   /** The simulated plant for some seconds, as a job of the cluster's own. */
   async function feed(name, seconds) {
     const args = ['feed', '--address', ingestion, '--for', `${seconds}s`, '--speed', '1', '--json'];
     const env = [{ name: 'KAFKA_BROKERS', value: brokers }];
-    const container = { name: 'feed', image: `millwright/cli:${tag}`, imagePullPolicy: 'IfNotPresent', args, env };
+    // It tells the time that others take, so it must not be kept waiting itself.
+    const resources = { requests: { cpu: '200m', memory: '128Mi' } };
+    const container = { name: 'feed', image: `millwright/cli:${tag}`, imagePullPolicy: 'IfNotPresent', args, env, resources };
     const spec = { backoffLimit: 0, template: { spec: { restartPolicy: 'Never', containers: [container] } } };
     await apply(JSON.stringify({ apiVersion: 'batch/v1', kind: 'Job', metadata: { name: `feed-${name}` }, spec }));
     await kubectl('wait', `job/feed-${name}`, '--for=jsonpath={.status.ready}=1', '--timeout=60s');
