@@ -1,6 +1,6 @@
 // Running commands, and telling what was seen, what failed and what could not be tried.
 import { spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 export class CommandError extends Error {}
@@ -30,7 +30,8 @@ export function find(program) {
     const path = join(folder, program);
     try {
       accessSync(path, constants.X_OK);
-      return path;
+      // A PATH may name the working directory, which has a folder helm.
+      if (statSync(path).isFile()) return path;
     } catch {
       // Not in this folder.
     }
