@@ -78,8 +78,10 @@ export async function verifyOnNode(report, root) {
     });
     await step('a rolling upgrade and a rollback under load', async () => {
       const load = await feed('upgrade', 150);
+      const before = (await kubectl('get', 'pods', '-l', `app.kubernetes.io/component in (${SERVICES})`, '-o', 'name')).trim().split('\n');
       await release('upgrade', '--set', 'plant.revision=2');
-      await replaced();
+      // Until they are gone they hand over, for which Helm does not wait.
+      await kubectl('wait', ...before, '--for=delete', '--timeout=60s');
       await run('helm', ['rollback', RELEASE, '1', '--namespace', NAMESPACE, '--wait', '--timeout', '5m']);
       const figures = await load.figures();
       return `${say(figures)}; p99 ${(figures.p99_ms / normal.p99_ms).toFixed(2)} times that of the undisturbed line`;
@@ -96,12 +98,6 @@ export async function verifyOnNode(report, root) {
       for (const component of SERVICES) console.log(await kubectl('logs', workload(component), '--tail=15').catch(String));
     }
     await run('kubectl', ['delete', 'namespace', NAMESPACE, '--wait=false']).catch(() => undefined);
-  }
-
-  /** Resolves when the pods of the revision before are gone; until then they hand over, for which Helm does not wait. */
-  async function replaced() {
-    const pods = async () => (await kubectl('get', 'pods', '-l', `app.kubernetes.io/instance=${RELEASE}`, '--field-selector', 'status.phase=Running', '-o', 'name')).trim().split('\n').length;
-    while ((await pods()) > SERVICES.length * Number(replicas)) await delay(500);
   }
 
   /** The simulated plant for some seconds, as a job of the cluster's own. */

@@ -26,7 +26,7 @@ export interface InputSnapshot {
   readonly trimmed: boolean;
   readonly counts: readonly number[];
   readonly watermarkUs: number | null;
-  /** Writer, its latest watermark, and whether that was its last. */
+  /** Writer, its latest watermark, and whether it has ended with that. */
   readonly writers: readonly (readonly [string, number, boolean?])[];
   readonly streams: readonly (readonly [string, SequenceSnapshot])[];
   readonly timers: readonly (readonly [string, number])[];
@@ -58,8 +58,8 @@ export class Input {
   readonly #isUntimed: boolean;
   readonly #unpaced: readonly string[];
   readonly #streams = new Map<string, SequenceTracker>();
-  /** Latest watermark by its writer, and whether it was its last. */
-  readonly #writers = new Map<string, { readonly reachedUs: number; readonly isLast: boolean }>();
+  /** Latest watermark by its writer, and whether the writer has ended with it. */
+  readonly #writers = new Map<string, { readonly reachedUs: number; readonly hasEnded: boolean }>();
 
   constructor(topic: string) {
     this.topic = topic;
@@ -88,18 +88,18 @@ export class Input {
   /**
    * Takes a writer's watermark: the topic has reached the least of its writers' that are alive. Alive is decided from the
    * log alone, so a replay decides the same. Those of processors that don't pace the topic don't count.
-   * @param isLast whether the writer has said that it ends with it
+   * @param hasEnded whether the writer says that it ends with it
    * @returns whether the topic's watermark grew
    */
-  advance(writer: string, timeUs: number, isLast = false): boolean {
+  advance(writer: string, timeUs: number, hasEnded = false): boolean {
     if (this.#unpaced.some((each) => writer.startsWith(`${each}/`))) return false;
-    this.#writers.set(writer, { reachedUs: Math.max(timeUs, this.#writers.get(writer)?.reachedUs ?? -Infinity), isLast });
+    this.#writers.set(writer, { reachedUs: Math.max(timeUs, this.#writers.get(writer)?.reachedUs ?? -Infinity), hasEnded });
     let newest = -Infinity;
     for (const { reachedUs } of this.#writers.values()) newest = Math.max(newest, reachedUs);
     let least = Infinity;
-    for (const [each, { reachedUs, isLast: hasEnded }] of this.#writers) {
-      if (reachedUs < newest - (hasEnded ? LEAVER_LAG_US : WRITER_LAG_US)) this.#writers.delete(each);
-      else least = Math.min(least, reachedUs);
+    for (const [each, latest] of this.#writers) {
+      if (latest.reachedUs < newest - (latest.hasEnded ? LEAVER_LAG_US : WRITER_LAG_US)) this.#writers.delete(each);
+      else least = Math.min(least, latest.reachedUs);
     }
     if (least <= this.watermarkUs) return false;
     this.watermarkUs = least;
@@ -133,7 +133,7 @@ export class Input {
       trimmed: this.trimmed,
       counts: [this.in, this.processed, this.deadLettered, this.late, this.repeated, this.missing, this.watermarks],
       watermarkUs: Number.isFinite(this.watermarkUs) ? this.watermarkUs : null,
-      writers: [...this.#writers].map(([writer, { reachedUs, isLast }]) => [writer, reachedUs, isLast] as const),
+      writers: [...this.#writers].map(([writer, { reachedUs, hasEnded }]) => [writer, reachedUs, hasEnded] as const),
       streams: [...this.#streams].map(([name, stream]) => [name, stream.snapshot()] as const),
       timers: this.timers.entries(),
       written: [...this.written],
@@ -146,7 +146,7 @@ export class Input {
     this.offset = snapshot.offset;
     this.trimmed = snapshot.trimmed;
     this.watermarkUs = snapshot.watermarkUs ?? -Infinity;
-    for (const [writer, reachedUs, isLast = false] of snapshot.writers) this.#writers.set(writer, { reachedUs, isLast });
+    for (const [writer, reachedUs, hasEnded = false] of snapshot.writers) this.#writers.set(writer, { reachedUs, hasEnded });
     for (const [name, stream] of snapshot.streams) this.#streams.set(name, SequenceTracker.restore(stream));
     for (const [key, timeUs] of snapshot.timers) this.timers.set(key, timeUs);
     for (const [output, sequence] of snapshot.written) this.written.set(output, sequence);

@@ -1,6 +1,6 @@
 import type { Broker, Cluster, Kafka } from 'kafkajs';
 import type { PartitionBatch } from './batching.js';
-import { allSettled } from './all-settled.js';
+import { allOnceSettled } from './all-once-settled.js';
 import { openCluster } from './driver.js';
 import { isUnknownTopic } from './errors.js';
 import type { Exchange } from './exchange.js';
@@ -66,7 +66,7 @@ export class IdempotentProducer {
 
   async #produce(numbered: readonly Numbered[]): Promise<void> {
     await this.#cluster.addMultipleTargetTopics([...new Set(numbered.map(({ topic }) => topic))]);
-    await allSettled(
+    await allOnceSettled(
       byLeader(this.#cluster, numbered).map(async ({ nodeId, topicData }) => {
         const leader = (await this.#cluster.findBroker({ nodeId })) as ProducingBroker;
         return leader.connectionPool.send(produceV7({ transactionalId: undefined, identity: this.#identity, topicData }));

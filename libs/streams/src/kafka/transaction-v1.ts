@@ -1,4 +1,4 @@
-import { allSettled } from './all-settled.js';
+import { allOnceSettled } from './all-once-settled.js';
 import { produceV7 } from './produce-exchange.js';
 import type { Identity, LeaderData, Produced } from './produce-request.js';
 import type { TransactionBrokers } from './transaction-brokers.js';
@@ -19,7 +19,7 @@ export class TransactionV1 implements TransactionProtocol {
     const { transactionalId, groupId } = this.#brokers;
     const topics = partitionsOf(requests.flat());
     const coordinator = await this.#brokers.ofTransaction();
-    await allSettled([
+    await allOnceSettled([
       ...(topics.length > 0 ? [coordinator.addPartitionsToTxn({ ...identity, transactionalId, topics })] : []),
       ...(offsets === undefined ? [] : [coordinator.addOffsetsToTxn({ ...identity, transactionalId, groupId })]),
     ]);
@@ -27,7 +27,7 @@ export class TransactionV1 implements TransactionProtocol {
 
   async send({ identity, requests, offsets = [] }: Content): Promise<Produced[]> {
     const produced = this.#produce(identity, requests);
-    await allSettled<unknown>([produced, this.#sendOffsets(identity, offsets)]);
+    await allOnceSettled<unknown>([produced, this.#sendOffsets(identity, offsets)]);
     return produced;
   }
 
@@ -39,7 +39,7 @@ export class TransactionV1 implements TransactionProtocol {
 
   async #produce(identity: Identity, requests: Content['requests']): Promise<Produced[]> {
     const produced: Produced[] = [];
-    for (const request of requests) produced.push(...(await allSettled(request.map((data) => this.#produceTo(identity, data)))));
+    for (const request of requests) produced.push(...(await allOnceSettled(request.map((data) => this.#produceTo(identity, data)))));
     return produced;
   }
 
