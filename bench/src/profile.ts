@@ -30,7 +30,7 @@ export async function profile(services: readonly ServiceName[], progress: (line:
   const [broker, redis] = await Promise.all([startBroker(), startRedis()]);
   const settings = (name: ServiceName): Record<string, string> => ({
     MILLWRIGHT_SOURCE_IDLE_MS: '86400000',
-    ...(services.includes(name) ? { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${join(scratch, name)}` } : {}),
+    ...(services.includes(name) ? { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --cpu-prof --cpu-prof-dir=${join(scratch, name)}` } : {}),
   });
   const processes = SERVICES.map((name) => new ServiceProcess(name, 1, scratch, PLANT, { brokers: broker.brokers, redisUrl: redis.url }, false, settings(name)));
   try {

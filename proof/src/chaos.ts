@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { SERVICES } from '@millwright/cli/service-process';
 import type { Stage, Verdict } from './case.js';
 import { compare } from './comparison.js';
+import { goesOn } from './goes-on.js';
 import { Line, type Member } from './line.js';
 import { randomOf } from './random.js';
 import { Recovery, type Target } from './recovery.js';
@@ -66,11 +66,6 @@ export async function underChaos(stage: Stage, { seconds, disturb }: ChaosOption
   } finally {
     await line.close();
   }
-}
-
-/** Waits; resolves to false as soon as `end` aborts. */
-export function goesOn(ms: number, end: AbortSignal): Promise<boolean> {
-  return delay(ms, true, { signal: end }).catch(() => false);
 }
 
 /** Kills the targets with -9, first in turn, then at random, every three to ten seconds. */

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Disturbance } from './chaos.js';
+import { goesOn } from './goes-on.js';
 import type { Line } from './line.js';
 
 const run = promisify(execFile);
@@ -20,6 +21,16 @@ export async function residentMiB(line: Line): Promise<Map<string, number>> {
     if (name !== undefined) found.set(name, kib / 1024);
   }
   return found;
+}
+
+/** The most that any process of a service takes until `end` aborts, MiB, by service. */
+export async function mostMiB(line: Line, end: AbortSignal): Promise<ReadonlyMap<string, number>> {
+  const most = new Map<string, number>();
+  do {
+    const resident = await residentMiB(line);
+    for (const { service, process } of line.members) most.set(service, Math.max(resident.get(process.title) ?? 0, most.get(service) ?? 0));
+  } while (await goesOn(EVERY_MS, end));
+  return most;
 }
 
 /** Adds to a disturbance that no process takes more memory in the last quarter of the time than in the second. */

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { TOPICS, type SourceStep } from '@millwright/contracts';
 import { recordedInput, STEP_S, type RecordedInput } from './recorded-input.js';
 import { Line, PARTITIONS } from './line.js';
+import { mostMiB } from './memory.js';
 import { untilReached } from './progress.js';
 import type { Recording } from './recording.js';
 import type { Stage } from './case.js';
@@ -42,6 +43,8 @@ export interface Reference extends Played {
   readonly steps: number;
   /** Steps a second that the line held at full speed. */
   readonly capacity: number;
+  /** The most that a process of each service took at full speed, MiB, by service. */
+  readonly mostMiB: ReadonlyMap<string, number>;
 }
 
 const references = new Map<string, Promise<Reference>>();
@@ -73,6 +76,10 @@ async function playUndisturbed(folder: string, { seed, progress }: Stage, second
   const input = recordedInput(join(folder, 'plant'), seed);
   progress('undisturbed run at full speed: the output to compare with, and the pace');
   const line = await Line.start({ folder, plantPath: input.plantPath, source: input.source, instances: INSTANCES });
+  const end = new AbortController();
+  const memory = mostMiB(line, end.signal);
+  // Of a failure here it is to be heard only where nothing else fails first.
+  memory.catch(() => undefined);
   try {
     const began = performance.now();
     let steps = 0;
@@ -84,14 +91,17 @@ async function playUndisturbed(folder: string, { seed, progress }: Stage, second
     }
     await untilReached(() => line.statuses(), PARTITIONS, input.endUs(steps));
     const capacity = steps / ((performance.now() - began) / 1000);
+    end.abort();
+    const most = await memory;
     const played = await finish(line, input, steps);
     progress(`${steps * STEP_S} s of event time at ${(capacity * STEP_S).toFixed(0)} times the speed of the clock; output: ${summary(played.recording)}`);
-    return { ...played, input, steps, capacity };
+    return { ...played, input, steps, capacity, mostMiB: most };
   } catch (error) {
     hasFailed = true;
     progress(`the files of the undisturbed run are kept in ${folder}`);
     throw error;
   } finally {
+    end.abort();
     await line.close();
     rmSync(join(folder, 'kafka'), { recursive: true, force: true });
   }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { TelemetryBlock, type SourceStep } from '@millwright/contracts';
 import type { Case, Stage, Verdict } from '../case.js';
-import { goesOn } from '../chaos.js';
+import { goesOn } from '../goes-on.js';
 import { compare } from '../comparison.js';
 import { Line } from '../line.js';
 import { growth, residentMiB, SLACK_MIB } from '../memory.js';

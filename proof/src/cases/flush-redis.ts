@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import type { Case } from '../case.js';
-import { ALL_SERVICES, goesOn, killing, underChaos, type Disturbance } from '../chaos.js';
+import { ALL_SERVICES, killing, underChaos, type Disturbance } from '../chaos.js';
+import { goesOn } from '../goes-on.js';
 import { part } from '../run.js';
 
 const EVERY_MS = 2_000;
