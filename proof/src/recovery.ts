@@ -67,7 +67,11 @@ export class Recovery {
 
   /** A process that held these partitions was killed at `atMs`. */
   serviceKilled(service: ServiceName, partitions: readonly number[], atMs: number): void {
-    this.#delay((outage) => outage.target === service || (isService(outage.target) && UPSTREAM[outage.target].includes(service)), atMs, BOUND_S[service]);
+    const affected = new Set(SERVICES.filter((each) => each === service || UPSTREAM[each].includes(service)).map((each) => RESULTS[each]));
+    // Of a server's outage, too, when only such partitions are still silent.
+    const suffers = ({ target, silent }: Outage): boolean =>
+      isService(target) ? target === service || UPSTREAM[target].includes(service) : [...silent].every((place) => affected.has(place.slice(0, place.lastIndexOf('/'))));
+    this.#delay(suffers, atMs, BOUND_S[service]);
     if (service === 'ingestion') void this.#awaitTelemetry(atMs);
     else this.#add(service, partitions.map((partition) => `${RESULTS[service]}/${partition}`), atMs);
   }

@@ -19,6 +19,8 @@ export class AlarmView {
   readonly #changed = new Map<string, Set<() => void>>();
   readonly #listeners = new Set<EventListener>();
   #tails: Tail[] = [];
+  #caughtUp: Promise<void> = Promise.resolve();
+  #isCaughtUp = false;
 
   constructor(log: EventLog, plant: Plant, logger: RuntimeLogger) {
     this.#log = log;
@@ -26,7 +28,7 @@ export class AlarmView {
     this.#logger = logger;
   }
 
-  /** Resolves when the view shows all that the log has by now; it follows the log from then on. */
+  /** Follows the log from its beginning; see caughtUp(). */
   async start(): Promise<void> {
     const states = await this.#log.tail({
       topics: [TOPICS.alarmStates.name],
@@ -34,13 +36,25 @@ export class AlarmView {
       batch: ({ records }) => records.forEach((record) => this.#onState(record)),
     });
     this.#tails.push(states);
-    await states.caughtUp();
     const events = await this.#log.tail({
       topics: [TOPICS.alarms.name],
       from: 'latest',
       batch: ({ records }) => records.forEach((record) => this.#onEvent(record)),
     });
     this.#tails.push(events);
+    this.#caughtUp = states.caughtUp().then(() => void (this.#isCaughtUp = true));
+    // Who waits for it hears of a failure, which closing is.
+    this.#caughtUp.catch(() => undefined);
+  }
+
+  /** Whether the view shows all that the log had when it was started. */
+  get isCaughtUp(): boolean {
+    return this.#isCaughtUp;
+  }
+
+  /** Resolves when it does; rejects when it is closed before. */
+  caughtUp(): Promise<void> {
+    return this.#caughtUp;
   }
 
   async close(): Promise<void> {

@@ -156,8 +156,43 @@ describe('AlarmService', () => {
     await next(events);
     const view = new AlarmView(log, PLANT, logger);
     await view.start();
+    await view.caughtUp();
     expect([...view.open()].map(({ id }) => id)).toEqual([HEAT]);
     await view.close();
+  });
+});
+
+describe('while what a killed owner left open in the log holds up its readers', () => {
+  it('alarms are processed, which ends it; it is not ready, and answers when it knows them all', async () => {
+    const inner = openEmbeddedLog(':memory:');
+    const ended = Promise.withResolvers<void>();
+    const tail: EventLog['tail'] = async (options) => {
+      const states = await inner.tail(options);
+      return { caughtUp: () => ended.promise.then(() => states.caughtUp()), close: () => states.close() };
+    };
+    const log = new Proxy(inner, {
+      get: (of, name): unknown => {
+        const found: unknown = name === 'tail' ? tail : Reflect.get(of, name);
+        return typeof found === 'function' ? (found.bind(of) as unknown) : found;
+      },
+    });
+    const shell = await startShell({ plant: PLANT, log, store: new MemoryStateStore(), config, logger, telemetry: noTelemetry }, [AlertingModule]);
+    const alarms = client(shell.addresses.grpc);
+    const watch = alarms.watchAlarms({ asset: '' });
+    watch.on('error', () => undefined);
+    await opened(watch);
+    await new Upstream(log).send(found(1, true));
+    expect(await next(watch[Symbol.asyncIterator]())).toBe('RAISED P-101/quality/heat');
+    const readiness = async (): Promise<string> => (await fetch(`http://${shell.addresses.http}/readyz`)).text();
+    expect(await readiness()).toContain('the alarms of before the start have not all been read yet');
+    const listed = list(alarms);
+    ended.resolve();
+    expect((await listed).groups.map(({ asset }) => asset)).toEqual(['P-101']);
+    expect(await readiness()).not.toContain('the alarms of before the start');
+    watch.cancel();
+    alarms.close();
+    await shell.close();
+    await log.close();
   });
 });
 

@@ -40,9 +40,10 @@ export class AlarmController implements AlarmServiceServer {
     this.#options = options;
   }
 
-  readonly listAlarms = unary<ListAlarmsRequest, ListAlarmsResponse>(({ asset, pageSize, pageToken }) => {
+  readonly listAlarms = unary<ListAlarmsRequest, ListAlarmsResponse>(async ({ asset, pageSize, pageToken }) => {
     if (asset !== '') this.#checkAsset(asset);
     if (pageSize < 0) throw invalidArgument([{ field: 'page_size', reason: 'OUT_OF_RANGE', description: `${pageSize} is negative; give 1 to ${LARGEST_PAGE}, or 0 for ${STANDARD_PAGE}.` }]);
+    await this.#caughtUp();
     const alarms = [...this.#options.view.open()].filter((alarm) => asset === '' || alarm.asset === asset);
     const response = listAlarms(alarms, Math.min(pageSize || STANDARD_PAGE, LARGEST_PAGE), pageToken);
     if (response === undefined) throw invalidArgument([{ field: 'page_token', reason: 'TOKEN_UNKNOWN', description: 'This is no token of ListAlarms; send next_page_token of the page before, or nothing for the first page.' }]);
@@ -52,6 +53,7 @@ export class AlarmController implements AlarmServiceServer {
   readonly acknowledgeAlarm = unary<AcknowledgeAlarmRequest, AcknowledgeAlarmResponse>(async (request, call) => {
     const violations = violationsOf(request);
     if (violations.length > 0) throw invalidArgument(violations);
+    await this.#caughtUp();
     const alarm = this.#waiting(request);
     const { occurrence, id, asset } = alarm;
     const { by, comment } = request;
@@ -68,6 +70,15 @@ export class AlarmController implements AlarmServiceServer {
     if (request.asset !== '') this.#checkAsset(request.asset);
     return this.#events(request.asset, () => call.sendMetadata(new Metadata()));
   });
+
+  /** Until the alarms of before the start are known, an answer would be wrong. */
+  async #caughtUp(): Promise<void> {
+    try {
+      await this.#options.view.caughtUp();
+    } catch {
+      throw unavailable('SHUTTING_DOWN', 'The alerting service is shutting down; ask another instance.');
+    }
+  }
 
   #checkAsset(asset: string): void {
     const { plant } = this.#options;
