@@ -185,9 +185,15 @@ describe('while what a killed owner left open in the log holds up its readers', 
     expect(await next(watch[Symbol.asyncIterator]())).toBe('RAISED P-101/quality/heat');
     const readiness = async (): Promise<string> => (await fetch(`http://${shell.addresses.http}/readyz`)).text();
     expect(await readiness()).toContain('the alarms of before the start have not all been read yet');
-    const listed = list(alarms);
+    let answered = 0;
+    const listed = list(alarms).finally(() => answered++);
+    const acknowledged = acknowledge(alarms, {}).finally(() => answered++);
+    // Sent after them on the same connection, answered before them.
+    expect((await refusal(acknowledge(alarms, { by: ' ' }))).code).toBe(status.INVALID_ARGUMENT);
+    expect(answered).toBe(0);
     ended.resolve();
     expect((await listed).groups.map(({ asset }) => asset)).toEqual(['P-101']);
+    expect((await acknowledged).alarm).toMatchObject({ state: AlarmState.ACKNOWLEDGED, acknowledgedBy: 'ada' });
     expect(await readiness()).not.toContain('the alarms of before the start');
     watch.cancel();
     alarms.close();
