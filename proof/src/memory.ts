@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Disturbance } from './chaos.js';
 import { goesOn } from './goes-on.js';
@@ -7,7 +6,7 @@ import type { Line } from './line.js';
 
 const run = promisify(execFile);
 const EVERY_MS = 1_000;
-/** A process may take so much more at the end than at first, MiB: what a garbage collector leaves lying about. */
+/** A process may take so much more than what it is compared with, MiB: what a garbage collector leaves lying about. */
 export const SLACK_MIB = 96;
 
 /** Resident memory of the processes of a line, MiB, by `<service> <instance>`. */
@@ -24,27 +23,37 @@ export async function residentMiB(line: Line): Promise<Map<string, number>> {
 }
 
 /** The most that any process of a service takes until `end` aborts, MiB, by service. */
-export async function mostMiB(line: Line, end: AbortSignal): Promise<ReadonlyMap<string, number>> {
-  const most = new Map<string, number>();
-  do {
-    const resident = await residentMiB(line);
-    for (const { service, process } of line.members) most.set(service, Math.max(resident.get(process.title) ?? 0, most.get(service) ?? 0));
-  } while (await goesOn(EVERY_MS, end));
-  return most;
+export function mostMiB(line: Line, end: AbortSignal): Promise<ReadonlyMap<string, number>> {
+  return watched(line, end, (samples) => {
+    const most = new Map<string, number>();
+    for (const sample of samples) {
+      for (const { service, process } of line.members) most.set(service, Math.max(sample.get(process.title) ?? 0, most.get(service) ?? 0));
+    }
+    return most;
+  });
 }
 
 /** Adds to a disturbance that no process takes more memory in the last quarter of the time than in the second. */
 export function withoutGrowth(disturb: Disturbance): Disturbance {
   return async (scene) => {
-    const samples: Map<string, number>[] = [];
-    const sampling = (async () => {
-      for (; !scene.end.aborted; await delay(EVERY_MS)) samples.push(await residentMiB(scene.line));
-    })();
+    const grown = watched(scene.line, scene.end, growth);
     const killed = await disturb(scene);
-    await sampling;
-    scene.failures.push(...growth(samples));
+    scene.failures.push(...(await grown));
     return killed;
   };
+}
+
+/** What the samples that are taken until `end` aborts tell. */
+function watched<T>(line: Line, end: AbortSignal, told: (samples: readonly Map<string, number>[]) => T): Promise<T> {
+  const watching = (async () => {
+    const samples: Map<string, number>[] = [];
+    do samples.push(await residentMiB(line));
+    while (await goesOn(EVERY_MS, end));
+    return told(samples);
+  })();
+  // Of a failure here it is to be heard only where nothing else fails first.
+  watching.catch(() => undefined);
+  return watching;
 }
 
 /** A sentence for each process whose memory grew from the second quarter of the samples to the last: medians, so that what is about to be killed, or has just started, does not count. */

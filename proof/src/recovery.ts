@@ -43,8 +43,8 @@ interface Outage {
 
 /**
  * Measures how long after each kill every partition that suffered from it puts out again; marks of event time count, since the writer
- * has done with all before them. Where a second kill hits the same service, one that it lives on, or the broker before that,
- * the time counts from the second one.
+ * has done with all before them. Where a second kill hits all that is still silent (the same service, one that it lives on, or the broker)
+ * before that, the time counts from the second one.
  */
 export class Recovery {
   readonly failures: string[] = [];
@@ -68,10 +68,7 @@ export class Recovery {
   /** A process that held these partitions was killed at `atMs`. */
   serviceKilled(service: ServiceName, partitions: readonly number[], atMs: number): void {
     const affected = new Set(SERVICES.filter((each) => each === service || UPSTREAM[each].includes(service)).map((each) => RESULTS[each]));
-    // Of a server's outage, too, when only such partitions are still silent.
-    const suffers = ({ target, silent }: Outage): boolean =>
-      isService(target) ? target === service || UPSTREAM[target].includes(service) : [...silent].every((place) => affected.has(place.slice(0, place.lastIndexOf('/'))));
-    this.#delay(suffers, atMs, BOUND_S[service]);
+    this.#delay(({ silent }) => [...silent].every((place) => affected.has(topicOf(place))), atMs, BOUND_S[service]);
     if (service === 'ingestion') void this.#awaitTelemetry(atMs);
     else this.#add(service, partitions.map((partition) => `${RESULTS[service]}/${partition}`), atMs);
   }
@@ -148,4 +145,4 @@ export class Recovery {
   }
 }
 
-const isService = (target: Target): target is ServiceName => (SERVICES as readonly string[]).includes(target);
+const topicOf = (place: string): string => place.split('/')[0]!;

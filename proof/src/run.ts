@@ -78,8 +78,6 @@ async function playUndisturbed(folder: string, { seed, progress }: Stage, second
   const line = await Line.start({ folder, plantPath: input.plantPath, source: input.source, instances: INSTANCES });
   const end = new AbortController();
   const memory = mostMiB(line, end.signal);
-  // Of a failure here it is to be heard only where nothing else fails first.
-  memory.catch(() => undefined);
   try {
     const began = performance.now();
     let steps = 0;

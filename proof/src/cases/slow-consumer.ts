@@ -2,14 +2,12 @@ import { TOPICS } from '@millwright/contracts';
 import type { Case } from '../case.js';
 import { underChaos, type Disturbance } from '../chaos.js';
 import { goesOn } from '../goes-on.js';
-import { mostMiB } from '../memory.js';
+import { mostMiB, SLACK_MIB } from '../memory.js';
 import { part, reference } from '../run.js';
 
 /** Of each turn: held up, and going. Short enough that the group does not take it for dead. */
 const [HELD_MS, GOING_MS] = [2_500, 100] as const;
 const TURNS = 12;
-/** So much more than at full speed, undisturbed, a process may take, MiB: who catches up goes at full speed. */
-const SLACK_MIB = 96;
 /** Longer than the group waits for a sign of life: the instance finds its partitions gone when it goes on. */
 const ABSENT_MS = 25_000;
 
@@ -28,8 +26,6 @@ const holdingUp = (atFullSpeed: ReadonlyMap<string, number>): Disturbance => asy
   const slow = line.members.find(({ service }) => service === 'features')!;
   const lag = (): Promise<number> => line.outputs.lag('features', TOPICS.telemetry.name);
   const memory = mostMiB(line, end);
-  // Of a failure here it is to be heard only where nothing else fails first.
-  memory.catch(() => undefined);
   let lagBefore = 0;
   for (let second = 0; second < 10; second++) {
     if (!(await goesOn(1_000, end))) return 0;
@@ -48,6 +44,7 @@ const holdingUp = (atFullSpeed: ReadonlyMap<string, number>): Disturbance => asy
   await goesOn(ABSENT_MS, end);
   slow.process.resume();
   held++;
+  // Who catches up goes at full speed.
   for (const [service, mib] of await memory) {
     const most = atFullSpeed.get(service)!;
     if (mib > most + SLACK_MIB) failures.push(`${service} took up to ${mib.toFixed(0)} MiB, and ${most.toFixed(0)} at full speed, undisturbed; ${SLACK_MIB} MiB more are allowed for`);
