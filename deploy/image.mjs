@@ -54,7 +54,7 @@ function assemble() {
   const folder = service === 'cli' ? 'cli' : `services/${service}`;
   const production = ['--omit=dev', `--workspace=${folder}`];
   run('npm', ['ci', '--ignore-scripts', '--prefer-offline', ...production, ...npm], { env: skip });
-  if (accelerator === 'cuda') run('node', ['script/install.js'], { cwd: join(root, 'node_modules/onnxruntime-node'), env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'cuda12' } });
+  if (accelerator === 'cuda') addCuda();
   mkdirSync(image);
   const main = join(image, 'main.mjs');
   if (service === 'cli') writeFileSync(main, `import './cli/dist/main.js';\n`);
@@ -68,6 +68,14 @@ function assemble() {
   trimOnnxRuntime(join(image, 'node_modules/onnxruntime-node/bin'));
   writeFileSync(join(image, 'sbom.cdx.json'), billOfMaterials(production, members));
   console.log(`${service}: ${globSync('**/*', { cwd: image }).length} files in ${image}`);
+}
+
+/** ONNX Runtime's libraries for CUDA: those that BUILD_IMAGE brings, or else what its package fetches, which not every network lets through. */
+function addCuda() {
+  const runtime = join(root, 'node_modules/onnxruntime-node');
+  const brought = '/usr/local/lib/onnxruntime';
+  if (existsSync(brought)) cpSync(brought, join(runtime, globSync(`bin/*/${process.platform}/${process.arch}`, { cwd: runtime })[0]), { recursive: true });
+  else run('node', ['script/install.js'], { cwd: runtime, env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'cuda12' } });
 }
 
 function copy(path) {

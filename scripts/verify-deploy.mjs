@@ -4,11 +4,11 @@
 //   --update-examples   render helm/millwright/examples anew
 // Programs are taken from the PATH (helm, helm-unittest, kubeconform, promtool, kubectl, docker); a cluster is used when KUBECONFIG names one, Docker
 // when it answers. VERIFY_LOAD is a command that takes an archive of images into the cluster's nodes, where they can't be pulled (kind load image-archive);
-// BUILD_IMAGE and RUN_IMAGE name other base images, VERIFY_REPLICAS the pods of each service. KUBECONFORM_SCHEMAS names a folder or an address of schemas, as kubeconform's -schema-location takes it.
+// BUILD_IMAGE and RUN_IMAGE name other base images, CUDA_BUILD_IMAGE and CUDA_RUN_IMAGE those of inference with CUDA, VERIFY_REPLICAS the pods of each service. KUBECONFORM_SCHEMAS names a folder or an address of schemas, as kubeconform's -schema-location takes it.
 import { existsSync, globSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { verifyCompose, verifyImages, hasDocker } from '../deploy/verify/docker.mjs';
+import { hasDocker, verifyCompose, verifyCudaImage, verifyImages } from '../deploy/verify/docker.mjs';
 import { hasNode, verifyOnNode } from '../deploy/verify/node.mjs';
 import { find, Report, run } from '../deploy/verify/run.mjs';
 
@@ -86,6 +86,7 @@ if (!options.has('--static')) {
   await report.check('api server: server-side apply', cluster, applied);
   const docker = { 'a Docker that answers': await hasDocker() };
   await verifyImages(report, docker, root);
+  await verifyCudaImage(report, docker, root);
   await verifyCompose(report, { ...docker, 'docker compose': find('docker-compose') !== undefined }, root);
   const ready = Object.values(cluster).every(Boolean) && (await hasNode());
   if (ready) await verifyOnNode(report, root);

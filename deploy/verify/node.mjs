@@ -38,6 +38,7 @@ export async function verifyOnNode(report, root) {
     ]);
   let redisIp;
   const step = (name, action) => report.check(`node: ${name}`, {}, action);
+  const failedBefore = report.failed;
 
   if (process.env.VERIFY_LOAD) await step('images loaded into the node', () => load(process.env.VERIFY_LOAD, tag));
   await run('kubectl', ['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--wait']);
@@ -93,7 +94,7 @@ export async function verifyOnNode(report, root) {
       if (left !== '') throw new Error(`left behind: ${left}`);
     });
   } finally {
-    if (report.failed > 0) {
+    if (report.failed > failedBefore) {
       console.log(await kubectl('get', 'pods', '-o', 'wide').catch(String));
       for (const component of SERVICES) console.log(await kubectl('logs', workload(component), '--tail=15').catch(String));
     }
