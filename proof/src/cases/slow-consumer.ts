@@ -31,23 +31,24 @@ const holdingUp = (atFullSpeed: ReadonlyMap<string, number>): Disturbance => asy
     if (!(await goesOn(1_000, end))) return 0;
     lagBefore = Math.max(lagBefore, await lag());
   }
-  let [held, lagHeld] = [0, 0];
-  for (; held < TURNS && !end.aborted; held++) {
+  const lags: number[] = [];
+  while (lags.length < TURNS && !end.aborted) {
     slow.process.pause();
     await goesOn(HELD_MS, end);
-    lagHeld = Math.max(lagHeld, await lag());
+    lags.push(await lag());
     slow.process.resume();
     await goesOn(GOING_MS, end);
   }
+  // The least of the second half: one look may find it behind by chance.
+  const lagHeld = Math.min(...lags.slice(-TURNS / 2));
   if (lagHeld <= lagBefore) failures.push(`features kept up (${lagHeld} records behind, ${lagBefore} before) though one of two instances was held up 24 of 25 parts of the time`);
   slow.process.pause();
   await goesOn(ABSENT_MS, end);
   slow.process.resume();
-  held++;
   // Who catches up goes at full speed.
   for (const [service, mib] of await memory) {
     const most = atFullSpeed.get(service)!;
     if (mib > most + SLACK_MIB) failures.push(`${service} took up to ${mib.toFixed(0)} MiB, and ${most.toFixed(0)} at full speed, undisturbed; ${SLACK_MIB} MiB more are allowed for`);
   }
-  return held;
+  return lags.length + 1;
 };
