@@ -27,9 +27,9 @@ const COMMANDS = {
 
 /**
  * Of V8, for all processes that are started here; deploy/Dockerfile has the same. Samples lie in buffers outside of its heap, and those
- * are freed when the young objects that point to them are looked through: with the 16 MB of them that V8 allows for that is once a
- * second at a plant's rates, and before it comes to that what lies outside makes it look through everything, three times a second, for
- * 50 ms each (docs/performance.md).
+ * are freed when the young objects that point to them are looked through. Where V8 chooses how many of these there may be that is seldom,
+ * and before it comes to that what lies outside makes it look through everything, three times a second, for 50 ms each
+ * (docs/performance.md).
  */
 const NODE_OPTIONS = '--max-semi-space-size=4';
 
