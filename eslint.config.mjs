@@ -17,7 +17,7 @@ const boundaries = [
 ];
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/generated/**', 'node_modules/**', '.millwright/**', '.nx/**', 'bench/peers/**', 'training/.environment/**'] },
+  { ignores: ['**/dist/**', 'bundles/**', '**/generated/**', 'node_modules/**', '.millwright/**', '.nx/**', 'bench/peers/**', 'training/.environment/**'] },
   ...tseslint.configs.strict,
   {
     files: ['**/*.ts'],

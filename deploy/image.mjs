@@ -30,22 +30,7 @@ else assemble();
 function compile() {
   run('npm', ['ci', '--ignore-scripts', ...npm], { env: skip });
   run('node', ['node_modules/typescript-native/bin/tsc', '-b', ...SERVICES.map((name) => `services/${name}`), 'cli']);
-  bundle();
-}
-
-/**
- * Each service as one file, since Node needs longer to find and link two thousand small ones than for all else that it does until it is ready. What
- * reads files of its own (workers, native libraries, .proto) and kafkajs, parts of which are replaced by path, stay the packages that they are.
- */
-function bundle() {
-  const packages = ['@millwright/models', '@node-rs/crc32', 'kafkajs', '@grpc/*', 'grpc-health-check', 'pino'];
-  // Nest looks for these and does without.
-  const absent = ['@nestjs/microservices', '@nestjs/websockets', '@nestjs/platform-express', 'class-transformer', 'class-validator'];
-  const external = [...packages, ...absent].map((name) => `--external:${name}`);
-  const entries = SERVICES.map((name) => `services/${name}/dist/main.js`);
-  // For what is CommonJS in the bundle.
-  const require = `--banner:js=import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);`;
-  run('node_modules/.bin/esbuild', [...entries, '--bundle', '--platform=node', '--format=esm', '--keep-names', '--log-level=error', '--outbase=services', '--outdir=bundles', ...external, require]);
+  run('node', ['scripts/bundle.mjs']);
 }
 
 function assemble() {
@@ -58,7 +43,7 @@ function assemble() {
   mkdirSync(image);
   const main = join(image, 'main.mjs');
   if (service === 'cli') writeFileSync(main, `import './cli/dist/main.js';\n`);
-  else cpSync(join(root, `bundles/${service}/dist/main.js`), main);
+  else cpSync(join(root, `bundles/${service}/main.js`), main);
   copy('package.json');
   copy('plants');
   copy('node_modules');

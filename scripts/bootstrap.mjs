@@ -70,6 +70,7 @@ if (Number(process.versions.node.split('.')[0]) < 20) fail(`Node 20 or newer is 
 install();
 const node = ownNode();
 if (run(node, [join('node_modules', 'typescript-native', 'bin', 'tsc'), '-b']) !== 0) fail('The build failed: see the messages above.');
+if (run(node, [join('scripts', 'bundle.mjs')]) !== 0) fail('The services could not be bundled: see the messages above.');
 if (COMMANDS[name] !== undefined) {
   const [script, ...rest] = COMMANDS[name].map((part) => (/\.m?js$/.test(part) ? join(root, part) : part));
   // Paths on the command line are meant from where the user stands: npm changes the folder but leaves INIT_CWD.

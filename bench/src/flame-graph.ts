@@ -1,8 +1,16 @@
+/** A function, and where it stands; lines and columns count from 0. */
+export interface CallFrame {
+  readonly functionName: string;
+  readonly url: string;
+  readonly lineNumber: number;
+  readonly columnNumber: number;
+}
+
 /** The parts of a V8 CPU profile that are used here (Chrome DevTools Protocol, Profiler.Profile). */
 export interface CpuProfile {
   readonly nodes: readonly {
     readonly id: number;
-    readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
+    readonly callFrame: CallFrame;
     readonly children?: readonly number[];
   }[];
   /** Node that each sample fell in. */

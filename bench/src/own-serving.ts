@@ -27,7 +27,7 @@ export async function startOwnServing({ manifest: { name }, directory }: ModelPa
     `MILLWRIGHT_PLANT=${join(folder, 'plant.yaml')}`, 'MILLWRIGHT_LOG_FILE=:memory:', 'LOG_LEVEL=warn', 'LISTEN_HOST=127.0.0.1',
     `GRPC_PORT=${grpc}`, `HTTP_PORT=${http}`, `INFERENCE_WORKERS=${workers}`,
   ];
-  const child = await Child.start({ command: '/usr/bin/env', args: [...env, process.execPath, join(ROOT, 'services/standalone/dist/main.js')], logFile, outlive: false, temporary: folder });
+  const child = await Child.start({ command: '/usr/bin/env', args: [...env, process.execPath, join(ROOT, 'bundles/standalone/main.js')], logFile, outlive: false, temporary: folder });
   const stop = async (): Promise<void> => {
     await child.stop(10_000);
     rmSync(folder, { recursive: true, force: true });

@@ -1,4 +1,5 @@
-import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { SourceMap } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +10,7 @@ import { startRedis } from '@millwright/servers';
 import { GrpcPublisher } from '@millwright/service-ingestion';
 import { createSimulator } from '@millwright/simulator';
 import { quiet, startBroker } from './broker.js';
-import { busyMs, flameGraph, selfTimes, type CpuProfile } from './flame-graph.js';
+import { busyMs, flameGraph, selfTimes, type CallFrame, type CpuProfile } from './flame-graph.js';
 
 const PLANT = fileURLToPath(new URL('../../plants/demo/plant.yaml', import.meta.url));
 /** How long the load lasts; PROFILE_SECONDS for a quick look. */
@@ -73,7 +74,7 @@ async function load(address: string, progress: (line: string) => void): Promise<
 /** Moves the profiles of a service, one a thread, into the folder, draws them, and tells of the busiest functions. */
 function report(name: ServiceName, from: string, folder: string): string {
   const threads = readdirSync(from)
-    .map((file) => ({ file, profile: JSON.parse(readFileSync(join(from, file), 'utf8')) as CpuProfile }))
+    .map((file) => ({ file, profile: unbundled(JSON.parse(readFileSync(join(from, file), 'utf8')) as CpuProfile) }))
     .sort((a, b) => thread(a.file) - thread(b.file));
   return threads
     .map(({ file, profile: recorded }) => {
@@ -84,6 +85,22 @@ function report(name: ServiceName, from: string, folder: string): string {
       return `${title}: ${(busyMs(recorded) / 1000).toFixed(2)} s not idle; by self time:\n${lines.join('')}`;
     })
     .join('');
+}
+
+/** The profile with functions where they stand in the sources instead of in the bundle. */
+function unbundled(recorded: CpuProfile): CpuProfile {
+  const maps = new Map<string, SourceMap | undefined>();
+  const original = (frame: CallFrame): CallFrame => {
+    const { url, lineNumber, columnNumber } = frame;
+    if (!url.startsWith('file:')) return frame;
+    if (!maps.has(url)) {
+      const path = fileURLToPath(`${url}.map`);
+      maps.set(url, url.includes('/bundles/') && existsSync(path) ? new SourceMap(JSON.parse(readFileSync(path, 'utf8')) as ConstructorParameters<typeof SourceMap>[0]) : undefined);
+    }
+    const found = maps.get(url)?.findEntry(lineNumber, columnNumber);
+    return found !== undefined && 'originalSource' in found ? { ...frame, url: new URL(found.originalSource, url).href, lineNumber: found.originalLine, columnNumber: found.originalColumn } : frame;
+  };
+  return { ...recorded, nodes: recorded.nodes.map((node) => ({ ...node, callFrame: original(node.callFrame) })) };
 }
 
 /** CPU.<date>.<time>.<process>.<thread>.<count>.cpuprofile; the main thread is 0. */

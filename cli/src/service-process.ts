@@ -40,7 +40,7 @@ export class ServiceProcess {
     this.title = `${name} ${instance}`;
     this.#logFile = join(folder, `${name}-${instance}.log`);
     const output = openSync(this.#logFile, 'a');
-    this.#child = spawn(process.execPath, [join(ROOT, 'services', name, 'dist', 'main.js')], {
+    this.#child = spawn(process.execPath, [join(ROOT, 'bundles', name, 'main.js')], {
       stdio: ['ignore', output, output],
       // A process group of its own: Ctrl-C is for the driver, which then ends them in order.
       detached: true,
