@@ -134,6 +134,8 @@ export interface EventLog {
   firstOffsets(topic: string): Promise<readonly number[]>;
   /** Next offset to be written, by partition. */
   endOffsets(topic: string): Promise<readonly number[]>;
+  /** Sequence of the last record that a source has in a partition; undefined where it has none. Quick where that is near the end. */
+  lastSequence(topic: string, partition: number, source: string): Promise<number | undefined>;
   /** Whether the log answers now. */
   healthy(): Promise<boolean>;
   close(): Promise<void>;

@@ -506,18 +506,12 @@ class Runner implements GroupHandler, ProcessorRun {
     this.#options.logger.info({ processor: this.#processor.name, partition }, `${this.#processor.name}/${partition} has another owner now: ${reason}`);
   }
 
-  /** Retention dropped part of what the outputs were counted from: the outputs themselves say how far they got. */
+  /** What the outputs were counted from is gone in part, or was counted by others: the outputs themselves say how far they got. */
   async #resumeSequences(task: Task, input: string): Promise<void> {
-    const source = task.source(input);
-    const tail = await this.#options.log.tail({
-      topics: [...this.#processor.outputs, deadLetterTopic(input)],
-      from: 'earliest',
-      batch: ({ topic, partition, records }) => {
-        if (partition !== task.partition) return;
-        for (const { headers } of records) if (headers.source === source) task.resumeSequence(input, topic, headers.sequence);
-      },
+    const resumed = [...this.#processor.outputs, deadLetterTopic(input)].map(async (topic) => {
+      const sequence = await this.#options.log.lastSequence(topic, task.partition, task.source(input));
+      if (sequence !== undefined) task.resumeSequence(input, topic, sequence);
     });
-    await tail.caughtUp();
-    await tail.close();
+    await Promise.all(resumed);
   }
 }

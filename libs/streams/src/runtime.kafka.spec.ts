@@ -103,6 +103,7 @@ class HeldUp {
       tail: (options) => log.tail(options),
       firstOffsets: (topic) => log.firstOffsets(topic),
       endOffsets: (topic) => log.endOffsets(topic),
+      lastSequence: (topic, partition, source) => log.lastSequence(topic, partition, source),
       healthy: () => log.healthy(),
       close: () => log.close(),
       transactor: async (group, partition, topics, outputs) => {

@@ -176,7 +176,7 @@ export class Task {
     return !this.#restored || (this.#inputs.get(input)?.trimmed ?? false);
   }
 
-  /** Goes on counting where the log says this task had been, however far this state has counted: called for each of its outputs, in order. */
+  /** Goes on counting where the log says this task had been, however far this state has counted. */
   resumeSequence(input: string, output: string, sequence: number): void {
     this.#inputs.get(input)?.written.set(output, sequence);
   }

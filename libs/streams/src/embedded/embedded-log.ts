@@ -166,6 +166,10 @@ export class EmbeddedLog implements EventLog {
     return Promise.resolve(this.#topic(topic).partitions.map((partition) => partition.next));
   }
 
+  async lastSequence(topic: string, partition: number, source: string): Promise<number | undefined> {
+    return Promise.resolve(this.#table.lastSequence(this.#partition(topic, partition), source));
+  }
+
   healthy(): Promise<boolean> {
     return Promise.resolve(this.database.isOpen && !this.#full);
   }

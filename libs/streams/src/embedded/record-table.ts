@@ -16,6 +16,7 @@ export class RecordTable {
   readonly #select: StatementSync;
   readonly #advance: StatementSync;
   readonly #first: StatementSync;
+  readonly #lastSequence: StatementSync;
 
   constructor(database: Database) {
     this.#insert = database.sql.prepare(
@@ -26,6 +27,7 @@ export class RecordTable {
     );
     this.#select.setReturnArrays(true);
     this.#first = database.sql.prepare('SELECT min(id) AS id FROM records WHERE id >= ? AND id < ?');
+    this.#lastSequence = database.sql.prepare('SELECT sequence FROM records WHERE id >= ? AND id < ? AND source = ? ORDER BY id DESC LIMIT 1');
     this.#advance = database.sql.prepare('UPDATE partitions SET next_offset = ? WHERE topic = ? AND number = ?');
   }
 
@@ -45,6 +47,12 @@ export class RecordTable {
   first({ base, next }: Partition): number {
     const id = this.#first.get(base, base + next)?.['id'] ?? null;
     return id === null ? next : Number(id) - base;
+  }
+
+  /** Of the last record of a source, or undefined where it has none. */
+  lastSequence({ base, next }: Partition, source: string): number | undefined {
+    const sequence = this.#lastSequence.get(base, base + next, source)?.['sequence'];
+    return sequence === undefined ? undefined : Number(sequence);
   }
 
   /** The next records from `offset` on, or undefined at the end. */

@@ -17,6 +17,9 @@ const HEALTH_TIMEOUT_MS = 2_000;
 const OPEN_TRANSACTION_MS = 60_000;
 const FETCH_WAIT_MS = 100;
 const FETCH_BYTES = 1_048_576;
+/** Records that are looked at first for the last of a source, and how many times as many each time after. */
+const LAST_STRETCH = 500;
+const STRETCH_FACTOR = 8;
 /** In the place of a replica's id. */
 const CONSUMER = -1;
 const READ_COMMITTED = 1;
@@ -118,6 +121,22 @@ export class Inquiry {
       next = Math.max(next, Number(messages.at(-1)?.offset ?? -1) + 1);
       if (messages.length === 0 && performance.now() > deadline) throw new Error(`${topic}/${partition}@${next}: a transaction there does not end`);
     }
+  }
+
+  /** Sequence of the last record of a source, or undefined where it has none: looked for from the end on, in ever longer stretches. */
+  async lastSequence(topic: string, partition: number, source: string): Promise<number | undefined> {
+    const first = (await this.firstOffsets(topic))[partition] ?? 0;
+    let until = (await this.endOffsets(topic))[partition] ?? 0;
+    for (let length = LAST_STRETCH; until > first; length *= STRETCH_FACTOR) {
+      const from = Math.max(first, until - length);
+      let last: number | undefined;
+      await this.read(topic, partition, from, until, (records) => {
+        for (const { headers } of records) if (headers.source === source) last = headers.sequence;
+      });
+      if (last !== undefined) return last;
+      until = from;
+    }
+    return undefined;
   }
 
   async #fetch(topic: string, partition: number, fetchOffset: number): Promise<FetchedPartition> {

@@ -69,6 +69,10 @@ class KafkaLog implements EventLog {
     return this.#inquiry.endOffsets(topic);
   }
 
+  lastSequence(topic: string, partition: number, source: string): Promise<number | undefined> {
+    return this.#inquiry.lastSequence(topic, partition, source);
+  }
+
   healthy(): Promise<boolean> {
     return this.#inquiry.healthy();
   }

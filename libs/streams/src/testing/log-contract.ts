@@ -144,6 +144,16 @@ export function describeEventLog(name: string, open: () => Promise<OpenedLog>): 
         expect(await log.firstOffsets(topic)).toEqual([0, 0, 0]);
       });
 
+      it('finds the last sequence of a source in a partition, however far from the end', async () => {
+        const topic = await newTopic(2);
+        const of = (source: string, partition: number, sequences: readonly string[]) =>
+          sequences.map((n) => ({ ...record(topic, partition, 'k', n), headers: { schema: 'test.v1.Text', source, sequence: Number(n) } }));
+        await log.append([...of('early', 0, ['1', '2', '3']), ...of('late', 1, ['7'])]);
+        await log.append(of('late', 0, numbers(1, 6_000)));
+        const last = (partition: number, source: string): Promise<number | undefined> => log.lastSequence(topic, partition, source);
+        expect(await Promise.all([last(0, 'early'), last(0, 'late'), last(1, 'early'), last(1, 'late'), last(0, 'never')])).toEqual([3, 5_999, undefined, 7, undefined]);
+      });
+
       it('takes a record of half a megabyte', async () => {
         const topic = await newTopic(1);
         const value = new Uint8Array(500_000).fill(7);
