@@ -21,6 +21,11 @@ export interface Context {
   /** Event time that this input topic's watermark has reached, microseconds; -Infinity before the first. */
   readonly watermarkUs: number;
   /**
+   * False while a state is rebuilt from records whose outputs are in the log already: how many are emitted counts, and their values go
+   * nowhere, so that what nothing but a value needs may be left out. The state may not depend on it.
+   */
+  readonly isLive: boolean;
+  /**
    * Asks for onTimer(key) when the watermark of the present input topic reaches `timeUs`.
    * One timer per (key, input topic): a later call replaces an earlier one; Infinity removes it. Survives restarts.
    * Where the watermark is past `timeUs` already, it fires as the watermark next moves (from onTimer: in the same pass, if

@@ -52,6 +52,7 @@ class TaskContext implements Context {
   lateExtent: 'whole' | 'part' | undefined;
   lateReason = '';
   forgotten = false;
+  isLive = true;
   readonly partition: number;
   readonly #setTimer: (timeUs: number) => void;
 
@@ -189,6 +190,7 @@ export class Task {
     const input = this.#inputs.get(batch.topic);
     if (input === undefined) throw new Error(`${this.name} does not read ${batch.topic}`);
     this.#current = input;
+    this.#context.isLive = mode.live;
     const slots: Slot[] = [];
     const promised: Promise<void>[] = [];
     for (const record of batch.records) {

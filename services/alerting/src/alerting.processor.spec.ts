@@ -247,7 +247,7 @@ describe('any interleaving of the three inputs', () => {
     for (const entry of entries) {
       if (!('record' in entry) || entry.record.key !== 'P-101') continue;
       const record = { topic: '', ...entry.record, partition: 0, offset: 0, headers: { schema: '', source: '', sequence: 1 } };
-      const context = { key: 'P-101', partition: 0, topic: record.topic, watermarkUs: 0, setTimer: () => undefined, late: () => undefined, forget: () => undefined };
+      const context = { key: 'P-101', partition: 0, topic: record.topic, isLive: true, watermarkUs: 0, setTimer: () => undefined, late: () => undefined, forget: () => undefined };
       void processor.onRecord(processor.decode(record), state, context, record);
     }
     return state;

@@ -47,7 +47,7 @@ export function createInferenceProcessor(plant: Plant, models: InferenceModels):
     codec: stateCodec,
     decode: (record) => readVector(record, plant),
     initial: () => new Map(),
-    onRecord(vector, state) {
+    onRecord(vector, state, { isLive }) {
       const panel = panels.get(vector.kind);
       if (panel === undefined) return [];
       const { bench } = panel;
@@ -75,7 +75,7 @@ export function createInferenceProcessor(plant: Plant, models: InferenceModels):
       };
       const emissions = seats.map(({ acting, shadows }) => {
         const seen = look(acting);
-        const production = seen === undefined ? undefined : judged(acting, seen, 'alarm', vector);
+        const production = seen === undefined ? undefined : judged(acting, seen, 'alarm', vector, isLive);
         const beside = shadows.map((each) => {
           const own = look(each);
           return own === undefined ? undefined : inShadow(each, own, vector, production);
@@ -109,7 +109,8 @@ function inherited(judge: Judge, before: readonly Judge[], state: InferenceState
   return { windows: [...windows], ...(judging === undefined ? {} : { judging }) };
 }
 
-async function judged(by: Judge, { input, history, window, hopUs }: Look, priority: InferencePriority, vector: FeatureVector): Promise<InferenceResult> {
+/** @param withReasons whether the contributions of signals are needed, for which a model is run many times */
+async function judged(by: Judge, { input, history, window, hopUs }: Look, priority: InferencePriority, vector: FeatureVector, withReasons: boolean): Promise<InferenceResult> {
   const { manifest } = by.version.model;
   const running = by.version.run(input, priority);
   // Begun before anything is waited for: beliefs follow each other in the order of the log.
@@ -117,8 +118,7 @@ async function judged(by: Judge, { input, history, window, hopUs }: Look, priori
   const [outputs, filtered] = await Promise.all([running, believing]);
   const said = judgement(by, outputs, filtered);
   const explains = by.version.model.outputs.some(({ role }) => role === 'contributions');
-  // What nobody acts on needs no reasons.
-  const contributions = explains || priority !== 'alarm' ? said.contributions : await occlude(by, input, outputs, said.result);
+  const contributions = explains || !withReasons ? said.contributions : await occlude(by, input, outputs, said.result);
   return { ...unjudged(by, vector), ...said, contributions };
 }
 
@@ -132,7 +132,8 @@ function unjudged({ version: { model } }: Judge, { asset, kind, windowStartUs, w
  * says so, by the kind of reason alone, which is the same in a replay where the reason lies in the package.
  */
 async function inShadow(by: Judge, seen: Look, vector: FeatureVector, production: Promise<InferenceResult> | undefined): Promise<Emission> {
-  const own = judged(by, seen, 'analytics', vector).then(
+  // What nobody acts on needs no reasons.
+  const own = judged(by, seen, 'analytics', vector, false).then(
     (shadow) => ({ shadow, failure: ShadowFailure.UNSPECIFIED }),
     (error: unknown) => ({ shadow: unjudged(by, vector), failure: error instanceof ModelPackageError ? ShadowFailure.PACKAGE : ShadowFailure.ENGINE }),
   );

@@ -101,7 +101,7 @@ function contextOf(input: LogRecord): Context {
   const unexpected = (): never => {
     throw new Error('not to be called');
   };
-  return { key: input.key, partition: 0, topic: input.topic, watermarkUs: -Infinity, setTimer: unexpected, late: unexpected, forget: unexpected };
+  return { key: input.key, partition: 0, topic: input.topic, watermarkUs: -Infinity, isLive: true, setTimer: unexpected, late: unexpected, forget: unexpected };
 }
 
 const ofChart = (findings: readonly Finding[], chart: string): Finding[] => findings.filter((finding) => finding.chart === chart);
