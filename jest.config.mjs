@@ -4,7 +4,7 @@ export default {
   testMatch: ['**/dist/**/*.spec.js'],
   transform: {},
   moduleFileExtensions: ['js', 'mjs', 'cjs', 'json', 'node'],
-  modulePathIgnorePatterns: ['/.millwright/', '/bundles/'],
+  modulePathIgnorePatterns: ['/.millwright/'],
   testTimeout: 60_000,
   globalSetup: './jest.setup.mjs',
   globalTeardown: './jest.teardown.mjs',

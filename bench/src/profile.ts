@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { SourceMap } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -89,16 +89,14 @@ function report(name: ServiceName, from: string, folder: string): string {
 
 /** The profile with functions where they stand in the sources instead of in the bundle. */
 function unbundled(recorded: CpuProfile): CpuProfile {
-  const maps = new Map<string, SourceMap | undefined>();
+  const maps = new Map<string, SourceMap>();
   const original = (frame: CallFrame): CallFrame => {
     const { url, lineNumber, columnNumber } = frame;
-    if (!url.startsWith('file:')) return frame;
-    if (!maps.has(url)) {
-      const path = fileURLToPath(`${url}.map`);
-      maps.set(url, url.includes('/bundles/') && existsSync(path) ? new SourceMap(JSON.parse(readFileSync(path, 'utf8')) as ConstructorParameters<typeof SourceMap>[0]) : undefined);
-    }
-    const found = maps.get(url)?.findEntry(lineNumber, columnNumber);
-    return found !== undefined && 'originalSource' in found ? { ...frame, url: new URL(found.originalSource, url).href, lineNumber: found.originalLine, columnNumber: found.originalColumn } : frame;
+    if (!url.includes('/bundles/')) return frame;
+    let map = maps.get(url);
+    if (map === undefined) maps.set(url, (map = new SourceMap(JSON.parse(readFileSync(fileURLToPath(`${url}.map`), 'utf8')) as ConstructorParameters<typeof SourceMap>[0])));
+    const found = map.findEntry(lineNumber, columnNumber);
+    return 'originalSource' in found ? { ...frame, url: new URL(found.originalSource, url).href, lineNumber: found.originalLine, columnNumber: found.originalColumn } : frame;
   };
   return { ...recorded, nodes: recorded.nodes.map((node) => ({ ...node, callFrame: original(node.callFrame) })) };
 }

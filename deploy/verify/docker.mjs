@@ -67,12 +67,13 @@ function build(root, image, args) {
 const LINE = ['kafka', 'redis', 'topics', 'ingestion', 'features', 'inference', 'quality', 'alerting'];
 const OBSERVABILITY = ['prometheus', 'collector', 'grafana'];
 
-/** Prometheus, the collector and Grafana come along where their images are, or can be had. */
+/** Prometheus, the collector and Grafana come along where their images have been pulled or built. */
 export async function verifyCompose(report, needs, root) {
   const file = join(root, 'deploy/compose.yaml');
   const compose = (...args) => run('docker-compose', ['-f', file, '-p', 'millwright-verify', ...args], { timeoutMs: 900_000, env: { MILLWRIGHT_TAG: tag() } });
+  const canRun = Object.values(needs).every(Boolean);
   const there = [];
-  if (Object.values(needs).every(Boolean)) {
+  if (canRun) {
     const { services } = JSON.parse(await compose('config', '--format', 'json'));
     for (const name of OBSERVABILITY) if (await have(services[name].image)) there.push(name);
   }
@@ -98,7 +99,7 @@ export async function verifyCompose(report, needs, root) {
       return results.map(({ metric, value }) => `${metric.service_name} ${value[1]} spans`).join(', ');
     });
   } finally {
-    if (Object.values(needs).every(Boolean)) await compose('down', '--volumes', '--timeout', '20');
+    if (canRun) await compose('down', '--volumes', '--timeout', '20');
   }
 }
 
@@ -111,7 +112,7 @@ async function have(image) {
   }
 }
 
-/** Asks until the answer is as wanted, for two minutes: metrics of spans go out once in one. */
+/** Asks until the answer is as wanted, for two minutes: metrics of spans go out once a minute. */
 async function eventually(ask, isWanted) {
   for (const until = Date.now() + 120_000; ; await delay(2_000)) {
     const found = await ask();

@@ -100,6 +100,15 @@ async function whole(task: Task, store: MemoryStateStore): Promise<unknown> {
 }
 
 describe('Task', () => {
+  it('tells the processor whether its outputs go anywhere', () => {
+    const told: boolean[] = [];
+    const task = new Task({ ...summing(['in.v1']), onRecord: (_message, _state, { isLive }) => (told.push(isLive), []) } satisfies Processor<string, Sums>, 5);
+    for (const [offset, live] of [false, true, false].entries()) {
+      void task.apply({ topic: 'in.v1', records: [toRecord('in.v1', offset, { key: 'a', what: 'add 1', source: 'edge-1', sequence: offset + 1 })], nextOffset: offset + 1 }, { live });
+    }
+    expect(told).toEqual([false, true, false]);
+  });
+
   it('gives the same outputs, state and ledger however it is batched, checkpointed, stopped and taken up again', async () => {
     const step = fc.record({ topic: fc.nat(1), size: fc.integer({ min: 1, max: 7 }), then: fc.constantFrom('nothing', 'nothing', 'checkpoint', 'crash', 'lost checkpoint') });
     await fc.assert(

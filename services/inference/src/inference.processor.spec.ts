@@ -65,15 +65,15 @@ describe('inference processor', () => {
   });
 
   it('asks for no reasons while its state is rebuilt, and comes to the same state', async () => {
-    const counted = { runs: 0 };
-    const scheduler = { submit: (...args: Parameters<InferenceScheduler['submit']>) => (counted.runs++, models.scheduler.submit(...args)) } as InferenceScheduler;
+    let runs = 0;
+    const scheduler = { submit: (...args: Parameters<InferenceScheduler['submit']>) => (runs++, models.scheduler.submit(...args)) } as InferenceScheduler;
     const played = async (isLive: boolean): Promise<{ runs: number; emitted: number; state: Uint8Array }> => {
-      counted.runs = 0;
+      runs = 0;
       const processor = createInferenceProcessor(plant, { ...models, scheduler });
       const state = processor.initial('P1');
       let emitted = 0;
       for (let k = 0; k < 6; k++) emitted += (await processor.onRecord(speed(k, 5), state, { ...contextOf('P1'), isLive }, recordOf(speed(k, 5), k))).length;
-      return { runs: counted.runs, emitted, state: processor.codec.encode(state) };
+      return { runs, emitted, state: processor.codec.encode(state) };
     };
     const [live, rebuilt] = [await played(true), await played(false)];
     expect({ emitted: rebuilt.emitted, state: rebuilt.state }).toEqual({ emitted: live.emitted, state: live.state });

@@ -46,6 +46,7 @@ class RedisStateStore implements StateStore {
    * A delta fits on these only; Redis may have lost the others' successor when it restarted or was emptied.
    */
   readonly #marks = new Map<string, string[]>();
+  /** The wait for the connection, one for all partitions, of which there may be many. */
   #connecting: Promise<void> | undefined;
 
   constructor({ url, tls, logger }: RedisOptions) {
@@ -185,7 +186,6 @@ class RedisStateStore implements StateStore {
   /** Waits a moment for the connection. @throws when there is none by then. */
   async #connected(): Promise<void> {
     if (this.#isReady) return;
-    // One wait for all partitions, of which there may be many.
     await (this.#connecting ??= this.#readyOrTooLate().finally(() => (this.#connecting = undefined)));
     if (!this.#isReady) throw new Error(`Redis at ${this.#url} does not answer: start it, or correct REDIS_URL.`);
   }
