@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { credentials, type ServiceError } from '@grpc/grpc-js';
-import { AlarmServiceClient, type Alarm, type ListAlarmsResponse, type SourceStep } from '@millwright/contracts';
+import { AlarmServiceClient, packFloat64, unpackFloat64, type Alarm, type ListAlarmsResponse, type SignalValues, type SourceStep, type TelemetryBlock } from '@millwright/contracts';
 import { loadPlant } from '@millwright/plant';
 import { startKafka, startRedis } from '@millwright/servers';
 import { GrpcPublisher } from '@millwright/service-ingestion';
@@ -20,8 +20,8 @@ export interface DemoCluster {
   readonly log: EventLog;
   readonly services: ReadonlyMap<ServiceName, ServiceProcess>;
   /**
-   * Plays the next seconds of the simulated plant, in which one sensor is silent, as fast as they are taken, and one block that
-   * is refused. Event time has come to the clock's at the end of the first call.
+   * Plays the next seconds of the simulated plant, in which one sensor is silent and one has an offset, as fast as they are taken, and
+   * one block that is refused. Event time has come to the clock's at the end of the first call, give or take a second.
    */
   play(seconds: number): Promise<void>;
   /** Alarms that are not normal, as soon as there are at least so many. */
@@ -32,6 +32,8 @@ export interface DemoCluster {
 
 /** A sensor that sends nothing. */
 const SILENT = { asset: 'T-204', signal: 'steam_flow' };
+/** A sensor that no model was trained with as it is now; the offset is in amperes. */
+const OFFSET = { asset: 'P-105', signal: 'current', by: 15 };
 const PLANT = join(ROOT, 'plants', 'demo', 'plant.yaml');
 const DEADLINE_MS = 60_000;
 
@@ -58,9 +60,10 @@ export async function startDemoCluster(settings: Readonly<Record<string, string>
       for (;;) {
         const step = await source.next();
         if (step === undefined) throw new Error('the simulation has ended');
-        offsetUs ??= Date.now() * 1000 - seconds * 1_000_000 - step.advanceToUs;
+        // Whole seconds: windows begin at multiples of their hop, as the simulated bursts do.
+        offsetUs ??= Math.floor((Date.now() * 1000 - step.advanceToUs) / 1e6 - seconds) * 1e6;
         if (untilUs === Infinity) untilUs = step.advanceToUs + seconds * 1_000_000;
-        await publisher.publish(withoutSilent(shifted(step, offsetUs)));
+        await publisher.publish(asMeasured(shifted(step, offsetUs)));
         if (step.advanceToUs < untilUs) continue;
         const [block] = step.blocks;
         if (block !== undefined) await publisher.publish({ blocks: [{ ...block, asset: 'no-such-asset' }], production: [], advanceToUs: step.advanceToUs + offsetUs });
@@ -96,6 +99,16 @@ export async function startDemoCluster(settings: Readonly<Record<string, string>
   };
 }
 
-function withoutSilent(step: SourceStep): SourceStep {
-  return { ...step, blocks: step.blocks.map((block) => (block.asset === SILENT.asset ? { ...block, signals: block.signals.filter(({ signal }) => signal !== SILENT.signal) } : block)) };
+/** What the plant's sensors say of it. */
+function asMeasured(step: SourceStep): SourceStep {
+  const isOf = (sensor: { readonly asset: string; readonly signal: string }, { asset }: TelemetryBlock, { signal }: SignalValues): boolean => asset === sensor.asset && signal === sensor.signal;
+  return {
+    ...step,
+    blocks: step.blocks.map((block) => ({
+      ...block,
+      signals: block.signals
+        .filter((each) => !isOf(SILENT, block, each))
+        .map((each) => (isOf(OFFSET, block, each) ? { ...each, values: packFloat64(unpackFloat64(each.values).map((value) => value + OFFSET.by)) } : each)),
+    })),
+  };
 }

@@ -89,10 +89,12 @@ describe('the runtime on Kafka and a Redis that is emptied', () => {
   });
 });
 
-/** The log, with commits that wait for a gate each; `begun` counts them. */
+/** The log, with commits that wait for a gate each, and so does making sure of them; `begun` and `asked` count them. */
 class HeldUp {
   readonly gates: Gate[] = [];
+  readonly sureGates: Gate[] = [];
   begun = 0;
+  asked = 0;
 
   of(log: EventLog): EventLog {
     return {
@@ -115,12 +117,29 @@ class HeldUp {
             await this.gates[number]?.opened;
             await transactor.commit(records, offsets);
           },
-          complete: () => transactor.complete(),
+          complete: async () => {
+            await this.sureGates[this.asked++]?.opened;
+            await transactor.complete();
+          },
           close: () => transactor.close(),
         };
       },
     };
   }
+}
+
+/** The store, with the offsets of what is saved in it; it stays open. */
+function watched(store: StateStore, input: string, saved: (number | undefined)[]): StateStore {
+  return {
+    load: (task) => store.load(task),
+    save: (task, delta, replace) => {
+      saved.push(delta.offsets[input]);
+      return store.save(task, delta, replace);
+    },
+    get: (task, key) => store.get(task, key),
+    healthy: () => store.healthy(),
+    close: () => Promise.resolve(),
+  };
 }
 
 describe('the runtime on Kafka, while a commit is under way', () => {
@@ -167,17 +186,7 @@ describe('the runtime on Kafka, while a commit is under way', () => {
     const numbered = numbering(unique('numbering'), input, output);
     const processor: typeof numbered = { ...numbered, onRecord: (...given) => (applied++, numbered.onRecord(...given)) };
     const saved: (number | undefined)[] = [];
-    const watched: StateStore = {
-      load: (task) => store.load(task),
-      save: (task, delta, replace) => {
-        saved.push(delta.offsets[input]);
-        return store.save(task, delta, replace);
-      },
-      get: (task, key) => store.get(task, key),
-      healthy: () => store.healthy(),
-      close: () => Promise.resolve(),
-    };
-    const run = await runProcessor(processor, { log: heldUp.of(log), store: watched, logger, checkpointMs: 0 });
+    const run = await runProcessor(processor, { log: heldUp.of(log), store: watched(store, input, saved), logger, checkpointMs: 0 });
     for (let n = 1; n <= 3; n++) {
       await log.append([record(input, 0, 'a', 'x', n)]);
       await eventually(() => applied === n, `record ${n} is applied`);
@@ -190,6 +199,23 @@ describe('the runtime on Kafka, while a commit is under way', () => {
     await run.close();
     expect(saved).toEqual([1, 3]);
     expect((await readAll(log, [output])).map(text)).toEqual(['a1', 'a2', 'a3']);
+  });
+
+  it('saves a checkpoint that no other commit follows once the log is sure of its own', async () => {
+    const [input, output] = [unique('in'), unique('out')];
+    await log.createTopics([input, output, deadLetterTopic(input), lateTopic(input)].map((topic) => topicSpec(topic, 1)));
+    const heldUp = new HeldUp();
+    heldUp.sureGates.push(gate());
+    const saved: (number | undefined)[] = [];
+    const run = await runProcessor(numbering(unique('numbering'), input, output), { log: heldUp.of(log), store: watched(store, input, saved), logger, checkpointMs: 0 });
+    await log.append([record(input, 0, 'a', 'x', 1)]);
+    await eventually(() => heldUp.asked === 1, 'the log is asked whether it is sure of the commit');
+    expect((await readAll(log, [output])).map(text)).toEqual(['a1']);
+    expect(saved).toEqual([]);
+    heldUp.sureGates[0]!.open();
+    await eventually(() => saved.length > 0, 'the checkpoint is saved');
+    expect(saved).toEqual([1]);
+    await run.close();
   });
 
   it('lets it end before a partition starts afresh whose processing has failed, and neither loses nor doubles', async () => {
