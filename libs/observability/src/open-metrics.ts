@@ -77,7 +77,9 @@ function family(lines: string[], name: string, type: string, help: string): void
 }
 
 function labels(attributes: Attributes): string {
-  return `{${Object.entries(attributes).map(([name, value]) => `${underscored(name)}="${escaped(String(value))}"`).join(',')}}`;
+  let text = '';
+  for (const name in attributes) text += `${text === '' ? '' : ','}${underscored(name)}="${escaped(String(attributes[name]))}"`;
+  return `{${text}}`;
 }
 
 function exemplarText(exemplar: Exemplar | undefined): string {
@@ -86,6 +88,14 @@ function exemplarText(exemplar: Exemplar | undefined): string {
   return ` # {trace_id="${traceId}",span_id="${spanId}"} ${number(value)} ${timeMs / 1000}`;
 }
 
-const underscored = (name: string): string => name.replaceAll(/[^A-Za-z0-9_]/g, '_');
-const escaped = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"');
+/** Names as Prometheus has them, of which there are few: those of telemetry.yaml and of the resource. */
+const names = new Map<string, string>();
+
+function underscored(name: string): string {
+  let known = names.get(name);
+  if (known === undefined) names.set(name, (known = name.replaceAll(/[^A-Za-z0-9_]/g, '_')));
+  return known;
+}
+
+const escaped = (text: string): string => (/[\\\n"]/.test(text) ? text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"') : text);
 const number = (value: number): string => (value === Infinity ? '+Inf' : value === -Infinity ? '-Inf' : String(value));
