@@ -8,12 +8,15 @@ import type { Inquiry } from './inquiry.js';
 import { PartitionLane, type FetchedBatch, type LaneFeed } from './partition-lane.js';
 import { PATIENT } from './patience.js';
 
+/** How soon a member that died is noticed: the least that a broker allows by default. */
+const SESSION_MS = 6_000;
+
 const CONSUMER = {
-  // How soon a member that died is noticed: the least that a broker allows by default.
-  sessionTimeout: 6_000,
+  sessionTimeout: SESSION_MS,
   // How soon a member learns that another came or went. The partitions of one that went have no owner until then.
   heartbeatInterval: 200,
-  rebalanceTimeout: 30_000,
+  // How long a rebalance waits for members that are known and do not join: nobody gets data meanwhile. Ours join with their next heartbeat or are dead.
+  rebalanceTimeout: SESSION_MS,
   minBytes: 1,
   maxBytesPerPartition: 2_097_152,
   maxBytes: 16_777_216,
@@ -27,7 +30,7 @@ const CONSUMER = {
 const MAX_BACKOFF_MS = 2_000;
 
 /** How long a member that leaves works on until others have its partitions: for as long as the group waits for one that died, at most. */
-const HAND_OVER_MS = 6_000;
+const HAND_OVER_MS = SESSION_MS;
 /**
  * How long it then stays, without any: its leaving makes all others join once more, and stop fetching for that, which should not come while
  * they are taking its partitions over.
