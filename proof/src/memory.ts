@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { Disturbance } from './chaos.js';
+import type { Disturbance } from './disturbance.js';
 import { goesOn } from './goes-on.js';
 import type { Line } from './line.js';
 

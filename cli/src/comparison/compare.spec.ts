@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Random } from '@millwright/learning';
 import { loadPackage } from '@millwright/models';
 import { DataFolder } from '../evaluation/data-folder.js';
-import { compare, type CompareOptions, type Comparison } from './compare.js';
+import { compare, type CompareOptions } from './compare.js';
+import type { Comparison } from './comparison.js';
 import { readCsvRuns } from './csv-runs.js';
 
 let folder: string;

@@ -9,8 +9,9 @@ import { UsageError } from '../usage-error.js';
 import { addProfile } from './add-profile.js';
 import { readCmapssRuns } from './cmapss-runs.js';
 import { readCsvRuns } from './csv-runs.js';
+import type { Compared, Comparison, Figures } from './comparison.js';
 import type { Trained } from './curve.js';
-import { anomalyFigures, diagnosisFigures, regressionFigures, type AnomalyFigures, type DiagnosisFigures, type RegressionFigures } from './figures.js';
+import { anomalyFigures, diagnosisFigures, regressionFigures } from './figures.js';
 import { judgePackage } from './judge-package.js';
 import { NETS, trainNet, type NetName } from './nets.js';
 import { place, versionFor } from './package-version.js';
@@ -21,44 +22,6 @@ import { PARTS } from './split.js';
 import { tableOf } from './table.js';
 import { readTepRuns } from './tep-runs.js';
 import { trainWindowModel, WINDOW_MODELS, WINDOW_MODELS_BY_TASK, type WindowModelName } from './window-trainers.js';
-
-export type Figures =
-  | ({ readonly kind: 'diagnosis' } & DiagnosisFigures)
-  | ({ readonly kind: 'regression' } & RegressionFigures)
-  | ({ readonly kind: 'anomaly' } & AnomalyFigures);
-
-/** One model of a comparison. */
-export interface Compared {
-  readonly model: string;
-  readonly figures: Figures;
-  /** Without for a baseline, which has no package. */
-  readonly package?: { readonly folder: string; readonly bytes: number; readonly windowsPerSecond: number; readonly sha256: string };
-  readonly trained?: Trained;
-}
-
-/** comparison.json. */
-export interface Comparison {
-  readonly format: 'millwright-comparison/1';
-  readonly task: Task;
-  readonly data: string;
-  readonly dataSha256: string;
-  readonly command: string;
-  readonly labels: readonly string[];
-  readonly unit: string;
-  readonly history: number;
-  readonly features: number;
-  readonly seed: number;
-  readonly split: {
-    readonly by: SplitKind;
-    /** Windows by part. */
-    readonly windows: Readonly<Record<string, number>>;
-    /** Labelled rows without a window: their history crosses the beginning of a run or of a part. */
-    readonly dropped: number;
-    /** Names of runs by the parts that they have windows in, such as "train+validation". */
-    readonly runs: Readonly<Record<string, readonly string[]>>;
-  };
-  readonly models: readonly Compared[];
-}
 
 export interface CompareOptions {
   readonly task: Task;

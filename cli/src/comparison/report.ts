@@ -1,4 +1,4 @@
-import type { Compared, Comparison } from './compare.js';
+import type { Compared, Comparison } from './comparison.js';
 import type { Curve } from './curve.js';
 import type { DiagnosisFigures, RegressionFigures } from './figures.js';
 import { chart, escaped, heatMap } from './svg.js';

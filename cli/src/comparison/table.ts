@@ -1,4 +1,4 @@
-import type { Comparison, Compared } from './compare.js';
+import type { Comparison, Compared } from './comparison.js';
 
 /** Heading and what stands under it; empty where a model has none. */
 type Column = readonly [heading: string, of: (model: Compared) => string];

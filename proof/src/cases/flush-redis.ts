@@ -1,6 +1,8 @@
 import { Redis } from 'ioredis';
 import type { Case } from '../case.js';
-import { ALL_SERVICES, killing, underChaos, type Disturbance } from '../chaos.js';
+import { underChaos } from '../chaos.js';
+import type { Disturbance } from '../disturbance.js';
+import { ALL_SERVICES, killing } from '../killing.js';
 import { goesOn } from '../goes-on.js';
 import { part } from '../run.js';
 

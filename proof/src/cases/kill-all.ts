@@ -1,5 +1,6 @@
 import type { Case } from '../case.js';
-import { ALL_SERVICES, killing, underChaos } from '../chaos.js';
+import { underChaos } from '../chaos.js';
+import { ALL_SERVICES, killing } from '../killing.js';
 
 /** Everything dies, again and again, for the whole time. */
 export const killAll: Case = {

@@ -1,5 +1,6 @@
 import type { Case } from '../case.js';
-import { killing, underChaos } from '../chaos.js';
+import { underChaos } from '../chaos.js';
+import { killing } from '../killing.js';
 import { part } from '../run.js';
 
 /** The store of the checkpoints dies, again and again. */

@@ -1,5 +1,6 @@
 import type { Case } from '../case.js';
-import { ALL_SERVICES, killing, underChaos } from '../chaos.js';
+import { underChaos } from '../chaos.js';
+import { ALL_SERVICES, killing } from '../killing.js';
 import { part } from '../run.js';
 
 /** Every service dies, again and again, one at a time. */

@@ -1,6 +1,7 @@
 import type { ServiceName } from '@millwright/cli/service-process';
 import type { Case } from '../case.js';
-import { underChaos, type Disturbance } from '../chaos.js';
+import { underChaos } from '../chaos.js';
+import type { Disturbance } from '../disturbance.js';
 import { goesOn } from '../goes-on.js';
 import type { Member } from '../line.js';
 import { part } from '../run.js';

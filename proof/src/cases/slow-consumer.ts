@@ -1,6 +1,7 @@
 import { TOPICS } from '@millwright/contracts';
 import type { Case } from '../case.js';
-import { underChaos, type Disturbance } from '../chaos.js';
+import { underChaos } from '../chaos.js';
+import type { Disturbance } from '../disturbance.js';
 import { goesOn } from '../goes-on.js';
 import { mostMiB, SLACK_MIB } from '../memory.js';
 import { part, reference } from '../run.js';

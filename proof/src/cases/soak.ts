@@ -1,5 +1,6 @@
 import type { Case } from '../case.js';
-import { ALL_SERVICES, killing, underChaos } from '../chaos.js';
+import { underChaos } from '../chaos.js';
+import { ALL_SERVICES, killing } from '../killing.js';
 import { withoutGrowth } from '../memory.js';
 
 /** Everything dies for hours, and nothing grows. */
