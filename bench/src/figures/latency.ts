@@ -11,6 +11,7 @@ import { readEnvironment, shellEnvironment } from '@millwright/shell';
 import { openKafkaLog } from '@millwright/streams';
 import { AlarmLatency, type MeasuredLine } from '../alarm-latency.js';
 import { quiet, startBroker } from '../broker.js';
+import { cpuSeconds } from '../cpu.js';
 import { figure, quantile, type Figure, type Measurement } from '../figure.js';
 import { PumpData, writePumpPlant } from '../pumps.js';
 import { RoundTrips } from '../round-trip.js';
@@ -39,29 +40,47 @@ interface Round {
   readonly bareP99Ms: number;
 }
 
+/** What there is on Kafka and not in one process. */
+interface Cluster {
+  readonly trips: RoundTrips;
+  /** Process ids by what they are. */
+  readonly processes: ReadonlyMap<string, number>;
+}
+
 /** Rounds at half of the highest load that is held, with bare round trips beside them. */
-async function atHalfLoad(line: MeasuredLine, data: PumpData, warmUpSeconds: number, progress: Progress, trips?: RoundTrips): Promise<Round[]> {
+async function atHalfLoad(line: MeasuredLine, data: PumpData, warmUpSeconds: number, progress: Progress, cluster?: Cluster): Promise<Round[]> {
   const latency = new AlarmLatency(line, data);
   await latency.open();
   try {
     await latency.warmUp(warmUpSeconds);
-    const half = (await latency.highestRate(progress)) / 2;
+    const highest = await latency.highestRate(progress);
+    const half = highest / 2;
+    if (cluster !== undefined) for (const rate of [highest, half]) progress(await costs(latency, rate, cluster.processes));
     const rounds: Round[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       const ended = new AbortController();
-      const [{ latencies, unanswered }, bare] = await Promise.all([latency.run(half, ROUND_SECONDS).finally(() => ended.abort()), trips?.until(ended.signal) ?? []]);
+      const [{ latencies, unanswered }, bare] = await Promise.all([latency.run(half, ROUND_SECONDS).finally(() => ended.abort()), cluster?.trips.until(ended.signal) ?? []]);
       const p99Ms = quantile(latencies, 0.99);
       const bareP99Ms = quantile(bare, 0.99);
       rounds.push({ p99Ms, bareP99Ms });
       progress(
         `at ${Math.round(half)} windows/s: p50 ${quantile(latencies, 0.5).toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms of ${latencies.length} alarms (${unanswered} windows changed none)` +
-          (trips === undefined ? '' : `; bare round trips meanwhile: p50 ${quantile(bare, 0.5).toFixed(1)} ms, p99 ${bareP99Ms.toFixed(1)} ms`),
+          (cluster === undefined ? '' : `; bare round trips meanwhile: p50 ${quantile(bare, 0.5).toFixed(1)} ms, p99 ${bareP99Ms.toFixed(1)} ms`),
       );
     }
     return rounds;
   } finally {
     await latency.close();
   }
+}
+
+/** What a window costs each process, for sizing. */
+async function costs(latency: AlarmLatency, rate: number, processes: Cluster['processes']): Promise<string> {
+  const used = (): number[] => [...processes.values()].map(cpuSeconds);
+  const before = used();
+  await latency.run(rate, ROUND_SECONDS);
+  const micros = used().map((seconds, i) => Math.round(((seconds - before[i]!) / (rate * ROUND_SECONDS)) * 1e6));
+  return `µs of processor time a window at ${Math.round(rate)} windows/s: ${[...processes.keys()].map((name, i) => `${name} ${micros[i]!}`).join(', ')}`;
 }
 
 async function embedded(folder: string, plantPath: string, progress: Progress): Promise<Round[]> {
@@ -111,7 +130,8 @@ async function onKafka(folder: string, plantPath: string, progress: Progress): P
     publisher = new GrpcPublisher({ address: services[0]!.grpc, source: SOURCE, logger: quiet(progress), onRefusal: ({ description }) => progress(description) });
     trips = await RoundTrips.open(broker.brokers);
     const sender = publisher;
-    const rounds = await atHalfLoad({ log, publish: (step) => sender.publish(step) }, new PumpData(loadPlant(plantPath), SOURCE), WARM_UP_SECONDS.kafka, progress, trips);
+    const processes = new Map([...SERVICES.map((name, i) => [name, services[i]!.pid] as const), ['Kafka', broker.pid], ['Redis', redis.pid], ['bench', process.pid]]);
+    const rounds = await atHalfLoad({ log, publish: (step) => sender.publish(step) }, new PumpData(loadPlant(plantPath), SOURCE), WARM_UP_SECONDS.kafka, progress, { trips, processes });
     await sender.flush();
     sender.close();
     await Promise.all(services.splice(0).map((service) => service.stop()));
